@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { Context, Environment } from '../core/context.js';
+import { FerryError, systemCode } from '../core/errors.js';
+import { isReadableByOthers, readSecretFile } from '../core/secret-file.js';
+import type { ConnectOptions, Credentials, TlsFiles } from '../etcd/client.js';
+
+export interface ConnectionFlags {
+  readonly endpoints?: readonly string[];
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+}
+
+/** The connection options of every command, named as etcdctl names them. */
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option(
+      '--endpoints <urls>',
+      'client URLs of the etcd cluster, comma-separated; ETCDCTL_ENDPOINTS',
+      collectUrls,
+    )
+    .option('--cacert <file>', 'CA of the servers; ETCDCTL_CACERT')
+    .option('--cert <file>', 'client certificate; ETCDCTL_CERT')
+    .option('--key <file>', 'key of the client certificate; ETCDCTL_KEY')
+    .option('--user <name>', 'etcd user; ETCDCTL_USER or SENSU_BACKEND_ETCD_CLIENT_USERNAME')
+    .option(
+      '--password-file <file>',
+      "file with the etcd user's password, - for standard input; ETCDCTL_PASSWORD or SENSU_BACKEND_ETCD_CLIENT_PASSWORD",
+    );
+}
+
+/** URLs as etcdctl takes them: a comma-separated list, which may also be given in several options. */
+export function collectUrls(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, ...value.split(/[\s,]+/).filter((url) => url !== '')];
+}
+
+/** Reads the files that the options name. The endpoints themselves are checked by `connect`. */
+export async function connectOptionsFrom(flags: ConnectionFlags, context: Context): Promise<ConnectOptions> {
+  const endpoints = flags.endpoints ?? collectUrls(context.env['ETCDCTL_ENDPOINTS'] ?? '');
+  if (endpoints.length === 0) {
+    throw new FerryError({
+      kind: 'usage',
+      code: 'ENDPOINTS_MISSING',
+      message: 'No etcd endpoint is given.',
+      hint: 'Add --endpoints https://host:2379 (several separated by commas) or set ETCDCTL_ENDPOINTS.',
+    });
+  }
+  const credentials = await readCredentials(flags, context);
+  return {
+    endpoints,
+    signal: context.signal,
+    tls: await readTlsFiles({
+      cacert: flags.cacert ?? context.env['ETCDCTL_CACERT'],
+      cert: flags.cert ?? context.env['ETCDCTL_CERT'],
+      key: flags.key ?? context.env['ETCDCTL_KEY'],
+    }),
+    ...(credentials && { credentials }),
+  };
+}
+
+export interface TlsPaths {
+  readonly cacert?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
+  if ((paths.cert === undefined) !== (paths.key === undefined)) {
+    throw new FerryError({
+      kind: 'usage',
+      code: 'CLIENT_CERTIFICATE_INCOMPLETE',
+      message: 'A client certificate and its key go together, but only one of them is given.',
+      hint: 'Give both --cert and --key, or neither.',
+    });
+  }
+  return {
+    ...(paths.cacert !== undefined && { ca: await readPem(paths.cacert, '--cacert') }),
+    ...(paths.cert !== undefined && { cert: await readPem(paths.cert, '--cert') }),
+    ...(paths.key !== undefined && { key: await readPem(paths.key, '--key') }),
+  };
+}
+
+async function readPem(path: string, option: string): Promise<Buffer> {
+  let content: Buffer;
+  try {
+    content = await readFile(path);
+  } catch (error) {
+    throw notPem(path, option, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
+  }
+  if (!content.includes('-----BEGIN ')) throw notPem(path, option, 'is not a PEM file');
+  return content;
+}
+
+function notPem(path: string, option: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'TLS_FILE_UNUSABLE',
+    message: `The file of ${option}, ${path}, ${fault}.`,
+    hint: 'Give the path of a PEM file, such as etcd itself is started with.',
+  });
+}
+
+async function readCredentials(flags: ConnectionFlags, context: Context): Promise<Credentials | undefined> {
+  if (flags.user?.includes(':') === true) {
+    throw new FerryError({
+      kind: 'usage',
+      code: 'PASSWORD_IN_ARGUMENTS',
+      message:
+        '--user takes a name only: a password on the command line is seen by every user of the machine.',
+      hint: 'Put the password into a file and name it with --password-file.',
+    });
+  }
+  const named = userFromEnvironment(context.env);
+  const username = flags.user ?? named.username;
+  if (flags.passwordFile !== undefined) {
+    if (username === undefined) throw userMissing();
+    if (await isReadableByOthers(flags.passwordFile)) {
+      context.report.warn(`${flags.passwordFile} can be read by other users of this machine: chmod 600 it.`);
+    }
+    return { username, password: await readSecretFile(flags.passwordFile, 'etcd password') };
+  }
+  if (username === undefined || named.password === undefined) return passwordMissing(flags.user);
+  return { username, password: named.password };
+}
+
+/** `ETCDCTL_USER` may hold `name:password`, as etcdctl has it; the two variables of Sensu come after. */
+function userFromEnvironment(env: Environment): Partial<Credentials> {
+  const [etcdctlName, ...rest] = (env['ETCDCTL_USER'] ?? '').split(':');
+  const username = etcdctlName || env['SENSU_BACKEND_ETCD_CLIENT_USERNAME'] || undefined;
+  const password =
+    rest.join(':') || env['ETCDCTL_PASSWORD'] || env['SENSU_BACKEND_ETCD_CLIENT_PASSWORD'] || undefined;
+  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+}
+
+function userMissing(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'USER_MISSING',
+    message: 'A password file is given, but no user.',
+    hint: 'Add --user NAME.',
+  });
+}
+
+function passwordMissing(user: string | undefined): undefined {
+  if (user === undefined) return undefined;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'PASSWORD_MISSING',
+    message: `The etcd user ${user} is given, but no password.`,
+    hint: 'Add --password-file FILE (- for standard input), or set ETCDCTL_PASSWORD.',
+  });
+}

@@ -1,0 +1,108 @@
+import type { Ora } from 'ora';
+import type { Progress, Reporter } from '../core/context.js';
+import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+
+export interface ReporterOptions {
+  readonly quiet: boolean;
+  /** One JSON object a line on standard error instead of words. */
+  readonly json: boolean;
+}
+
+/** Talk goes to standard error: as a spinner on a terminal, as lines or NDJSON elsewhere. */
+export async function createReporter(
+  options: ReporterOptions,
+  stream: NodeJS.WriteStream = process.stderr,
+): Promise<Reporter & { close(): void }> {
+  if (options.json) return jsonReporter(stream);
+  if (stream.isTTY && !options.quiet) return terminalReporter(stream);
+  return lineReporter(stream, options.quiet);
+}
+
+function jsonReporter(stream: NodeJS.WriteStream): Reporter & { close(): void } {
+  const write = (event: object): void => void stream.write(`${JSON.stringify(event)}\n`);
+  return {
+    info: (message) => {
+      write({ type: 'info', message });
+    },
+    warn: (message) => {
+      write({ type: 'warning', message });
+    },
+    progress: atMostEvery(500, (progress) => {
+      write({ type: 'progress', ...progress });
+    }),
+    close: () => undefined,
+  };
+}
+
+function lineReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
+  return {
+    info: (sentence) => {
+      if (!quiet) stream.write(`${sentence}\n`);
+    },
+    warn: (sentence) => void stream.write(`warning: ${sentence}\n`),
+    progress: () => undefined,
+    close: () => undefined,
+  };
+}
+
+async function terminalReporter(stream: NodeJS.WriteStream): Promise<Reporter & { close(): void }> {
+  const { default: ora } = await import('ora');
+  // Without discardStdin: false, ora swallows Ctrl-C and what is typed at our prompts.
+  const spinner: Ora = ora({ stream, discardStdin: false });
+  const beside = (line: string): void => {
+    const running = spinner.isSpinning;
+    if (running) spinner.stop();
+    stream.write(`${line}\n`);
+    if (running) spinner.start();
+  };
+  const pace = new Pace();
+  return {
+    info: beside,
+    warn: (sentence) => {
+      beside(`warning: ${sentence}`);
+    },
+    progress: atMostEvery(100, (progress) => {
+      spinner.text = pace.describe(progress);
+      if (!spinner.isSpinning) spinner.start();
+      if (progress.done === progress.total) spinner.stop();
+    }),
+    close: () => spinner.stop(),
+  };
+}
+
+/** Rate and time left of the task that is under way. */
+class Pace {
+  #task = '';
+  #startedAt = 0;
+
+  describe(progress: Progress): string {
+    if (progress.task !== this.#task) {
+      this.#task = progress.task;
+      this.#startedAt = performance.now();
+    }
+    const elapsed = performance.now() - this.#startedAt;
+    const format = progress.unit === 'bytes' ? formatBytes : formatCount;
+    const rate = elapsed > 0 ? (progress.done / elapsed) * 1000 : 0;
+    const parts = [
+      progress.total === undefined
+        ? format(progress.done)
+        : `${format(progress.done)} of ${format(progress.total)}`,
+      `${format(Math.round(rate))}/s`,
+    ];
+    if (progress.total !== undefined && rate > 0) {
+      parts.push(`${formatDuration(((progress.total - progress.done) / rate) * 1000)} left`);
+    }
+    return `${progress.task}: ${parts.join(', ')}`;
+  }
+}
+
+/** Lets the last report of a task through whatever the time: a bar that stops at 98% looks like a failure. */
+function atMostEvery(milliseconds: number, report: (progress: Progress) => void): Reporter['progress'] {
+  let last = -Infinity;
+  return (progress) => {
+    const now = performance.now();
+    if (now - last < milliseconds && progress.done !== progress.total) return;
+    last = now;
+    report(progress);
+  };
+}

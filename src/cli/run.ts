@@ -1,0 +1,158 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { ExitCode, exitCodeOf } from './exit-codes.js';
+import { createReporter } from './reporter.js';
+
+export interface OutputOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly progress?: string;
+}
+
+/** What a command has to say when it is done: words for a person, a document for `--json`, and how it ended. */
+export interface CommandResult {
+  readonly text: string;
+  readonly json: unknown;
+  /** `warnings` when the work is done but the operator must look at something. Default `done`. */
+  readonly exit?: ExitCode;
+}
+
+/** The reason that `context.signal` is aborted with. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
+  readonly signal: 'SIGINT' | 'SIGTERM';
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`Stopped by ${signal}.`);
+    this.signal = signal;
+  }
+}
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option('--json', 'print the result as one JSON document')
+    .option('--quiet', 'say nothing but warnings and errors')
+    .option('--progress <form>', 'form of the progress on standard error: auto or json', 'auto');
+}
+
+/**
+ * Wraps the work of a command as a commander action: builds the context, prints the result, turns a failure
+ * into words and an exit code. The only place from which the program exits.
+ */
+export function runs<Options extends OutputOptions>(
+  work: (context: Context, options: Options, args: readonly string[]) => Promise<CommandResult>,
+): (...commanderArguments: unknown[]) => Promise<void> {
+  return async (...commanderArguments) => {
+    const command = commanderArguments.at(-1) as Command;
+    const options = command.opts<Options>();
+    await exit(await execute(options, (context) => work(context, options, command.args)));
+  };
+}
+
+async function execute(
+  options: OutputOptions,
+  work: (context: Context) => Promise<CommandResult>,
+): Promise<ExitCode> {
+  const abort = new AbortController();
+  const restoreSignals = abortOnSignals(abort);
+  const reporter = await createReporter({
+    quiet: options.quiet === true,
+    json: options.progress === 'json',
+  });
+  try {
+    const { createProcessRunner } = await import('../sensu/process-runner.js');
+    const result = await work({
+      signal: abort.signal,
+      clock: { now: () => new Date() },
+      report: reporter,
+      env: process.env,
+      processes: createProcessRunner(process.env),
+    });
+    reporter.close();
+    process.stdout.write(options.json === true ? toJson(result.json) : withNewline(result.text));
+    return result.exit ?? ExitCode.done;
+  } catch (error) {
+    reporter.close();
+    return reportFailure(abort.signal.aborted ? abort.signal.reason : error, options);
+  } finally {
+    restoreSignals();
+  }
+}
+
+/** 64-bit numbers as decimal strings: JSON numbers lose digits beyond 2^53. */
+export function toJson(value: unknown): string {
+  const plain = (_key: string, part: unknown): unknown => (typeof part === 'bigint' ? String(part) : part);
+  return `${JSON.stringify(value, plain, 2)}\n`;
+}
+
+function withNewline(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
+function reportFailure(error: unknown, options: OutputOptions): ExitCode {
+  const failure = describeFailure(error);
+  if (options.json === true) {
+    const { code, message, hint } = failure;
+    process.stdout.write(toJson({ error: { code, message, hint } }));
+  }
+  const hint = failure.hint === '' ? '' : `\nhint: ${failure.hint}`;
+  process.stderr.write(`error: ${failure.message} [${failure.code}]${hint}\n`);
+  return failure.exit;
+}
+
+interface DescribedFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly exit: ExitCode;
+}
+
+function describeFailure(error: unknown): DescribedFailure {
+  if (error instanceof FerryError) {
+    const { code, message, hint, kind } = error;
+    return { code, message, hint, exit: exitCodeOf(kind) };
+  }
+  if (error instanceof Interruption) {
+    const exit = error.signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
+    return { code: 'INTERRUPTED', message: error.message, hint: '', exit };
+  }
+  return {
+    code: 'UNEXPECTED',
+    message:
+      error instanceof Error
+        ? `${error.name}: ${error.message}`
+        : 'Something that is not an error was thrown.',
+    hint: 'This is a defect of sensu-ferry. Report it with the command line and SENSU_FERRY_DEBUG=1 set.',
+    exit: ExitCode.failed,
+  };
+}
+
+/** The first signal asks the task to tidy up and stop; a second one of the same kind does not wait for it. */
+function abortOnSignals(abort: AbortController): () => void {
+  const handlers = (['SIGINT', 'SIGTERM'] as const).map((signal) => {
+    const handler = (): void => {
+      if (abort.signal.aborted)
+        process.exit(signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated);
+      abort.abort(new Interruption(signal));
+    };
+    process.on(signal, handler);
+    return [signal, handler] as const;
+  });
+  return () => {
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  };
+}
+
+/** Leaves once what was written has left the pipe; open sockets and timers do not hold the program back. */
+async function exit(code: ExitCode): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map((stream) => flushed(stream)));
+  process.exit(code);
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) resolve();
+    else stream.once('drain', resolve).once('error', () => resolve());
+  });
+}
