@@ -122,8 +122,12 @@ async function readCredentials(flags: ConnectionFlags, context: Context): Promis
     }
     return { username, password: await readSecretFile(flags.passwordFile, 'etcd password') };
   }
-  if (username === undefined || named.password === undefined) return passwordMissing(flags.user);
-  return { username, password: named.password };
+  if (username !== undefined && named.password !== undefined) {
+    return { username, password: named.password };
+  }
+  // A name without a password in the environment alone is no wish to log in; the option is.
+  if (flags.user !== undefined) throw passwordMissing(flags.user);
+  return undefined;
 }
 
 /** `ETCDCTL_USER` may hold `name:password`, as etcdctl has it; the two variables of Sensu come after. */
@@ -144,9 +148,8 @@ function userMissing(): FerryError {
   });
 }
 
-function passwordMissing(user: string | undefined): undefined {
-  if (user === undefined) return undefined;
-  throw new FerryError({
+function passwordMissing(user: string): FerryError {
+  return new FerryError({
     kind: 'usage',
     code: 'PASSWORD_MISSING',
     message: `The etcd user ${user} is given, but no password.`,

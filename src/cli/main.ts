@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { ExitCode } from './exit-codes.js';
 import { addSnapshotCommands } from './snapshot.js';
 

@@ -40,6 +40,7 @@ export function addOutputOptions(command: Command): Command {
  * Wraps the work of a command as a commander action: builds the context, prints the result, turns a failure
  * into words and an exit code. The only place from which the program exits.
  */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the shape of the options
 export function runs<Options extends OutputOptions>(
   work: (context: Context, options: Options, args: readonly string[]) => Promise<CommandResult>,
 ): (...commanderArguments: unknown[]) => Promise<void> {
@@ -153,6 +154,9 @@ async function exit(code: ExitCode): Promise<void> {
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.writableLength === 0 || stream.destroyed) resolve();
-    else stream.once('drain', resolve).once('error', () => resolve());
+    else
+      stream.once('drain', resolve).once('error', () => {
+        resolve();
+      });
   });
 }

@@ -1,0 +1,107 @@
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FerryError, systemCode } from './errors.js';
+
+/**
+ * A file that exists whole or not at all: written as `<path>.part` with mode 0600 from its first byte, and
+ * given its name only after its bytes are on the disk.
+ */
+export class PartFile {
+  readonly partPath: string;
+  readonly #handle: FileHandle;
+
+  private constructor(partPath: string, handle: FileHandle) {
+    this.partPath = partPath;
+    this.#handle = handle;
+  }
+
+  /** `path` is where the part file lies, without its ending; `commit` may give another name beside it. */
+  static async create(path: string): Promise<PartFile> {
+    const partPath = `${path}.part`;
+    try {
+      return new PartFile(partPath, await open(partPath, 'wx+', 0o600));
+    } catch (error) {
+      throw cannotWrite(partPath, error);
+    }
+  }
+
+  get fd(): number {
+    return this.#handle.fd;
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    try {
+      let written = 0;
+      while (written < bytes.length) {
+        written += (await this.#handle.write(bytes, written)).bytesWritten;
+      }
+    } catch (error) {
+      throw cannotWrite(this.partPath, error);
+    }
+  }
+
+  /** Gives the file its name. Refuses to replace a file that is there already. */
+  async commit(path: string): Promise<void> {
+    try {
+      await this.#handle.sync();
+      await this.#handle.close();
+      await refuseExisting(path);
+      await rename(this.partPath, path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      await rm(this.partPath, { force: true });
+      throw error instanceof FerryError ? error : cannotWrite(path, error);
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.#handle.close().catch(() => undefined);
+    await rm(this.partPath, { force: true });
+  }
+}
+
+/** Makes a rename or a new name in the directory last through a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const existing = await open(path, 'r').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (existing === undefined) return;
+  await existing.close();
+  throw new FerryError({
+    kind: 'refused',
+    code: 'FILE_EXISTS',
+    message: `${path} is there already.`,
+    hint: 'Move it away or choose another name; no file is overwritten.',
+  });
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free space on the disk, or choose another directory.',
+  EDQUOT: 'Raise the disk quota, or choose another directory.',
+  ENOENT: 'Create the directory first.',
+  ENOTDIR: 'Give a directory.',
+  EACCES: 'Run as a user who may write there, or choose another directory.',
+  EEXIST: 'Another run is writing there, or was killed: when none is running, delete that file.',
+  EROFS: 'The file system is read-only: choose another directory.',
+};
+
+function cannotWrite(path: string, error: unknown): FerryError {
+  const code = systemCode(error) ?? 'unknown error';
+  return new FerryError({
+    kind: 'failed',
+    code: 'CANNOT_WRITE',
+    message: `${path} cannot be written (${code}).`,
+    hint: remedies[code] ?? 'Check the disk and the directory.',
+    cause: error,
+  });
+}

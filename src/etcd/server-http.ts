@@ -1,0 +1,62 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { TlsFiles } from './client.js';
+
+/** What etcd says of itself over plain HTTP on its client port, where no token is asked for. */
+export interface ServerHttpFacts {
+  /** `etcd_server_quota_backend_bytes` of /metrics; undefined where the server does not show it. */
+  readonly quotaBytes: number | undefined;
+  /** The server's clock, from the Date header: to the second. */
+  readonly date: Date | undefined;
+}
+
+const largestAnswer = 4 * 1024 * 1024;
+
+/**
+ * Asks `/metrics` of one endpoint. Undefined when it does not answer 200 within `timeoutMs`: etcd can be told
+ * to serve metrics elsewhere, so that is no failure.
+ */
+export async function readServerHttpFacts(
+  endpoint: string,
+  tls: TlsFiles,
+  timeoutMs = 5000,
+): Promise<ServerHttpFacts | undefined> {
+  const answer = await get(new URL('/metrics', endpoint), tls, timeoutMs).catch(() => undefined);
+  if (answer === undefined) return undefined;
+  const quota = /^etcd_server_quota_backend_bytes (\S+)$/m.exec(answer.body)?.[1];
+  const date = answer.date === undefined ? undefined : new Date(answer.date);
+  return { quotaBytes: quota === undefined ? undefined : Number(quota), date };
+}
+
+interface Answer {
+  readonly body: string;
+  readonly date: string | undefined;
+}
+
+function get(url: URL, tls: TlsFiles, timeoutMs: number): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const receive = (response: http.IncomingMessage): void => {
+      const parts: Buffer[] = [];
+      let size = 0;
+      response.on('error', reject);
+      response.on('data', (part: Buffer) => {
+        size += part.length;
+        if (size > largestAnswer) response.destroy(new Error('The answer is too large.'));
+        parts.push(part);
+      });
+      response.on('end', () => {
+        if (response.statusCode === 200) {
+          resolve({ body: Buffer.concat(parts).toString('utf8'), date: response.headers.date });
+        } else {
+          reject(new Error(`The server answered ${String(response.statusCode)}.`));
+        }
+      });
+    };
+    const request =
+      url.protocol === 'https:'
+        ? https.get(url, { ...tls, signal }, receive)
+        : http.get(url, { signal }, receive);
+    request.on('error', reject);
+  });
+}

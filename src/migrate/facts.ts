@@ -1,0 +1,54 @@
+import type { ContentDigest } from '../store/digest.js';
+
+/** The steps in their order. What follows `start` no longer costs downtime. */
+export const stepIds = [
+  'snapshot',
+  'grants',
+  'load',
+  'stop',
+  'difference',
+  'configure',
+  'start',
+  'verify',
+] as const;
+
+export type StepId = (typeof stepIds)[number];
+
+/** What a step leaves for the steps after it, for `resume`, and for the report. Plain data, without secrets. */
+export interface Facts {
+  readonly snapshot: {
+    readonly archive: string;
+    readonly revision: string;
+    readonly keys: number;
+    readonly bytes: number;
+    readonly digest: ContentDigest;
+    readonly sensuClusterId: string | null;
+  };
+  readonly grants: { readonly changes: readonly string[] };
+  readonly load: { readonly keys: number; readonly leases: number; readonly milliseconds: number };
+  readonly stop: { readonly stopAskedAt: string; readonly stoppedAt: string };
+  readonly difference: {
+    readonly sourceRevision: string;
+    readonly targetRevision: string;
+    readonly walEntries: number;
+    readonly put: number;
+    readonly deleted: number;
+    readonly leases: number;
+    readonly keys: number;
+  };
+  readonly configure: {
+    readonly backendYml: readonly string[];
+    readonly environment: readonly string[];
+  };
+  readonly start: { readonly answeredAt: string; readonly downtimeMilliseconds: number };
+  readonly verify: { readonly proofs: readonly Proof[]; readonly digest: ContentDigest | null };
+}
+
+export type FactsOf<Id extends StepId> = Facts[Id];
+
+/** One thing that was looked at after the start, and what it showed. */
+export interface Proof {
+  readonly what: string;
+  readonly outcome: 'proven' | 'failed' | 'not-checked';
+  readonly found: string;
+}

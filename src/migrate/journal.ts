@@ -1,0 +1,169 @@
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FerryError, systemCode } from '../core/errors.js';
+import { syncDirectory } from '../core/part-file.js';
+import { stepIds, type Facts, type FactsOf, type StepId } from './facts.js';
+import { takeRunLock, type RunLock } from './run-lock.js';
+import { recordedSettingsSchema, type RecordedSettings } from './settings.js';
+
+/** One line of `journal.ndjson`. No line holds a secret. */
+export type JournalEvent =
+  | {
+      readonly type: 'begun';
+      readonly at: string;
+      readonly tool: string;
+      readonly settings: RecordedSettings;
+    }
+  | { readonly type: 'started'; readonly at: string; readonly step: StepId }
+  | { readonly type: 'done'; readonly at: string; readonly step: StepId; readonly facts: unknown }
+  | { readonly type: 'failed'; readonly at: string; readonly step: StepId; readonly error: string }
+  | { readonly type: 'ended'; readonly at: string; readonly outcome: Outcome };
+
+/** How a run stands when nobody works at it. */
+export type Outcome = 'migrated' | 'rolled-back' | 'given-up';
+
+/** What the journal says of a run. */
+export interface RunState {
+  readonly settings: RecordedSettings;
+  readonly begunAt: string;
+  readonly facts: Partial<Facts>;
+  /** Steps that were begun, whether or not they ended. */
+  readonly started: ReadonlySet<StepId>;
+  readonly lastError: string | undefined;
+  readonly outcome: Outcome | undefined;
+}
+
+const journalName = 'journal.ndjson';
+
+/** The record of a run: each event is on the disk before the next thing is done. */
+export class Journal {
+  readonly directory: string;
+  readonly #handle: FileHandle;
+  readonly #lock: RunLock;
+
+  private constructor(directory: string, handle: FileHandle, lock: RunLock) {
+    this.directory = directory;
+    this.#handle = handle;
+    this.#lock = lock;
+  }
+
+  /** Starts the journal of a new run. The directory may exist, but must not hold another run's journal. */
+  static async create(directory: string, first: JournalEvent & { type: 'begun' }): Promise<Journal> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const lock = await takeRunLock(directory);
+    try {
+      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL;
+      const journal = new Journal(directory, await open(join(directory, journalName), flags, 0o600), lock);
+      await journal.append(first);
+      await syncDirectory(directory);
+      return journal;
+    } catch (error) {
+      await lock.release();
+      throw systemCode(error) === 'EEXIST' ? alreadyUsed(directory) : error;
+    }
+  }
+
+  /** Goes on with the journal of an earlier run. */
+  static async reopen(directory: string): Promise<Journal> {
+    const lock = await takeRunLock(directory);
+    const flags = constants.O_WRONLY | constants.O_APPEND;
+    const handle = await open(join(directory, journalName), flags);
+    // A line that a power cut tore must not swallow the next one.
+    if (await endsInsideLine(directory)) await handle.write('\n');
+    return new Journal(directory, handle, lock);
+  }
+
+  async append(event: JournalEvent): Promise<void> {
+    await this.#handle.write(`${JSON.stringify(event, (_key, part: unknown) => bigintAsText(part))}\n`);
+    await this.#handle.datasync();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+    await this.#lock.release();
+  }
+}
+
+/** What the journal in the directory says. Reading needs no lock, so `migrate status` works beside a run. */
+export async function readRun(directory: string): Promise<RunState> {
+  const events = parseEvents(await readJournal(directory));
+  const begun = events.find((event) => event.type === 'begun');
+  const settings = recordedSettingsSchema.safeParse(begun?.settings);
+  if (begun === undefined || !settings.success) throw unreadable(directory, 'has no valid first line');
+  const done = events.filter((event) => event.type === 'done');
+  return {
+    settings: settings.data,
+    begunAt: begun.at,
+    facts: Object.fromEntries(done.map((event) => [event.step, event.facts])),
+    started: new Set(events.flatMap((event) => (event.type === 'started' ? [event.step] : []))),
+    lastError: events.findLast((event) => event.type === 'failed')?.error,
+    outcome: outcomeOf(events),
+  };
+}
+
+/** A run that was taken up again after its end is under way. */
+function outcomeOf(events: readonly JournalEvent[]): Outcome | undefined {
+  const last = events.at(-1);
+  return last?.type === 'ended' ? last.outcome : undefined;
+}
+
+/** Facts of a step that must have been done by now. */
+export function factsOf<Id extends StepId>(facts: Partial<Facts>, step: Id): FactsOf<Id> {
+  const found = facts[step];
+  if (found === undefined) throw new Error(`Step ${step} has left no facts in the journal.`);
+  return found;
+}
+
+/** The last line may be torn by a power cut: it then says nothing. Any other bad line is damage. */
+function parseEvents(text: string): JournalEvent[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.flatMap((line) => {
+    const event = parseEvent(line);
+    return event === undefined ? [] : [event];
+  });
+}
+
+function parseEvent(line: string): JournalEvent | undefined {
+  try {
+    const event = JSON.parse(line) as JournalEvent;
+    if ('step' in event && !stepIds.includes(event.step)) return undefined;
+    return event;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readJournal(directory: string): Promise<string> {
+  try {
+    return await readFile(join(directory, journalName), 'utf8');
+  } catch (error) {
+    throw unreadable(directory, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
+  }
+}
+
+async function endsInsideLine(directory: string): Promise<boolean> {
+  return !(await readJournal(directory)).endsWith('\n');
+}
+
+function bigintAsText(part: unknown): unknown {
+  return typeof part === 'bigint' ? String(part) : part;
+}
+
+function unreadable(directory: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'RUN_UNREADABLE',
+    message: `The journal of a migration in ${directory} ${fault}.`,
+    hint: 'Give the --run-dir that the migration was started with.',
+  });
+}
+
+function alreadyUsed(directory: string): FerryError {
+  return new FerryError({
+    kind: 'refused',
+    code: 'RUN_EXISTS',
+    message: `${directory} holds the journal of another migration.`,
+    hint: `Look at it with 'sensu-ferry migrate status --run-dir ${directory}', go on with 'migrate resume', or give another --run-dir.`,
+  });
+}

@@ -1,0 +1,125 @@
+import { constants } from 'node:fs';
+import { access, lstat, stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { systemCode } from '../../core/errors.js';
+import { isReadableByOthers } from '../../core/secret-file.js';
+import { formatBytes } from '../../core/units.js';
+import { refusal, warning, type Finding } from '../findings.js';
+import type { RecordedSettings } from '../settings.js';
+import type { SourceFacts } from './source.js';
+
+/** What must be readable, writable and large enough on this host. */
+export async function inspectHost(
+  settings: RecordedSettings,
+  dataDirectory: string,
+  runDirectory: string,
+  source: SourceFacts | undefined,
+): Promise<readonly Finding[]> {
+  const findings = await Promise.all([
+    replaceable(settings.backendConfig, '--backend-config'),
+    replaceable(settings.envFile, '--env-file'),
+    readableData(dataDirectory),
+    ...[settings.rootPasswordFile, settings.sensuPasswordFile, settings.apiKeyFile].map(secretFile),
+    ...[settings.tls.cacert, settings.tls.cert, settings.tls.key].map((path) =>
+      readableByBackend(path, dataDirectory),
+    ),
+    source === undefined ? [] : space(runDirectory, source),
+  ]);
+  return findings.flat();
+}
+
+/** A file is rewritten beside itself and renamed, so its directory must be writable. */
+async function replaceable(path: string, option: string): Promise<Finding[]> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file?.isSymbolicLink() === true) {
+    return [
+      refusal(
+        'FILE_IS_LINK',
+        `${path} (${option}) is a symbolic link: whatever manages its target would be overwritten.`,
+        'Give the real file, and change what manages it, or it will undo the migration.',
+      ),
+    ];
+  }
+  const writable = await access(dirname(resolve(path)), constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (writable) return [];
+  return [
+    refusal(
+      'NOT_WRITABLE',
+      `${dirname(resolve(path))} (of ${option}) cannot be written.`,
+      'Run this as root.',
+    ),
+  ];
+}
+
+async function readableData(dataDirectory: string): Promise<Finding[]> {
+  const db = join(dataDirectory, 'data', 'member', 'snap', 'db');
+  try {
+    await access(db, constants.R_OK);
+    return [];
+  } catch (error) {
+    return [
+      refusal(
+        'DATA_DIRECTORY_UNREADABLE',
+        `${db} cannot be read (${systemCode(error) ?? 'unknown error'}): the last difference is taken from there.`,
+        'Run this as root on the host of the backend, and check state-dir in backend.yml.',
+      ),
+    ];
+  }
+}
+
+async function secretFile(path: string | undefined): Promise<Finding[]> {
+  if (path === undefined || !(await isReadableByOthers(path).catch(() => false))) return [];
+  return [
+    warning('SECRET_FILE_OPEN', `${path} can be read by other users of this host.`, `chmod 600 ${path}`),
+  ];
+}
+
+/** The backend runs as the user that owns its state directory, and reads the TLS files itself. */
+async function readableByBackend(path: string | undefined, dataDirectory: string): Promise<Finding[]> {
+  if (path === undefined) return [];
+  const [file, owner] = await Promise.all([
+    stat(path).catch(() => undefined),
+    stat(dirname(dataDirectory)).catch(() => undefined),
+  ]);
+  if (file === undefined || owner === undefined || owner.uid === 0) return [];
+  const readable =
+    (file.mode & 0o004) !== 0 ||
+    (file.gid === owner.gid && (file.mode & 0o040) !== 0) ||
+    (file.uid === owner.uid && (file.mode & 0o400) !== 0);
+  if (readable) return [];
+  return [
+    refusal(
+      'TLS_FILE_UNREADABLE_FOR_BACKEND',
+      `${path} cannot be read by the user of the backend (uid ${owner.uid}).`,
+      `chown that file to the backend's user, or chgrp it and chmod 640: the backend reads it at each start.`,
+    ),
+  ];
+}
+
+/** The archive, the plain snapshot that is read beside it, and room to breathe. */
+async function space(runDirectory: string, source: SourceFacts): Promise<Finding[]> {
+  const needed = Number(source.dbSize) * 2;
+  const free = await freeBytes(resolve(runDirectory));
+  if (free >= needed) return [];
+  return [
+    refusal(
+      'DISK_SPACE',
+      `${runDirectory} has ${formatBytes(free)} free, and the safety snapshot may need ${formatBytes(needed)}.`,
+      'Give a --run-dir on a larger disk.',
+    ),
+  ];
+}
+
+/** Of the nearest directory that exists: the run directory itself is made later. */
+async function freeBytes(path: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    return freeBytes(dirname(path));
+  }
+}

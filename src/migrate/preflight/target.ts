@@ -1,0 +1,289 @@
+import { formatBytes, formatCount, formatId } from '../../core/units.js';
+import type { EtcdClient, Member, MemberStatus, TlsFiles } from '../../etcd/client.js';
+import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
+import { sensuRoot } from '../../store/sensu-root.js';
+import { note, refusal, warning, type Finding } from '../findings.js';
+import type { SourceFacts } from './source.js';
+
+export interface TargetFacts {
+  readonly clusterId: bigint;
+  readonly members: readonly Member[];
+  readonly versions: readonly string[];
+  readonly authEnabled: boolean;
+  readonly keys: bigint;
+}
+
+export interface TargetWishes {
+  readonly tls: TlsFiles;
+  readonly enableAuth: boolean;
+  readonly hasRootPassword: boolean;
+}
+
+/** Sensu's own embedded default; etcd's default of 2 GiB is half of it. */
+const sensuQuota = 4 * 1024 ** 3;
+
+export async function inspectTarget(
+  client: EtcdClient,
+  source: SourceFacts,
+  wishes: TargetWishes,
+): Promise<{ readonly facts: TargetFacts; readonly findings: readonly Finding[] }> {
+  const members = await client.members();
+  const statuses = await Promise.all(client.endpoints.map((endpoint) => client.status(endpoint)));
+  const facts: TargetFacts = {
+    clusterId: statuses[0]!.clusterId,
+    members,
+    versions: [...new Set(statuses.map((status) => status.version))],
+    authEnabled: await client.auth.enabled(),
+    keys: (await client.range({ ...sensuRoot, countOnly: true })).count,
+  };
+  const http = await Promise.all(
+    client.endpoints.map((endpoint) => readServerHttpFacts(endpoint, wishes.tls)),
+  );
+  return {
+    facts,
+    findings: [
+      ...identity(facts, statuses, source),
+      ...versions(facts),
+      ...health(statuses),
+      ...(await alarms(client)),
+      ...(await reachability(client, members)),
+      ...(await emptiness(client, facts, source)),
+      ...quota(http, source),
+      ...clock(http),
+      ...authentication(facts, wishes),
+      compaction(),
+    ],
+  };
+}
+
+function identity(facts: TargetFacts, statuses: readonly MemberStatus[], source: SourceFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (statuses.some((status) => status.clusterId !== facts.clusterId)) {
+    findings.push(
+      refusal(
+        'TARGET_IS_SEVERAL_CLUSTERS',
+        'The target endpoints lead to members of different etcd clusters.',
+        'Give the client URLs of one cluster: etcdctl endpoint status shows the cluster id of each.',
+      ),
+    );
+  }
+  if (facts.clusterId === source.etcdClusterId) {
+    findings.push(
+      refusal(
+        'TARGET_IS_SOURCE',
+        `The target is the embedded etcd itself (cluster ${formatId(facts.clusterId)}).`,
+        'Give the client URLs of the external etcd with --endpoints.',
+      ),
+    );
+  }
+  return findings;
+}
+
+/** Sensu's documentation: at least 3.3.2, tested against 3.5, 3.4.0 may be slower. */
+function versions(facts: TargetFacts): Finding[] {
+  return facts.versions.flatMap((version) => {
+    if (!isAtLeast(version, [3, 3, 2])) {
+      return [
+        refusal(
+          'TARGET_TOO_OLD',
+          `The target runs etcd ${version}, and Sensu needs at least 3.3.2.`,
+          'Upgrade the external etcd, best to a release of 3.5.',
+        ),
+      ];
+    }
+    if (version === '3.4.0') {
+      return [warning('TARGET_SLOW', 'etcd 3.4.0 is known to be slow under Sensu.', 'Use a later release.')];
+    }
+    return [];
+  });
+}
+
+export function isAtLeast(version: string, least: readonly [number, number, number]): boolean {
+  const parts = version.split('.').map((part) => Number.parseInt(part, 10));
+  for (const [index, wanted] of least.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== wanted) return part > wanted;
+  }
+  return true;
+}
+
+function health(statuses: readonly MemberStatus[]): Finding[] {
+  return statuses.flatMap((status) => {
+    const findings: Finding[] = [];
+    if (status.leader === 0n) {
+      findings.push(
+        refusal(
+          'TARGET_WITHOUT_LEADER',
+          `Member ${formatId(status.memberId)} of the target sees no leader.`,
+          'Bring the external cluster to health first: etcdctl endpoint health.',
+        ),
+      );
+    }
+    if (status.isLearner) {
+      findings.push(
+        refusal(
+          'TARGET_IS_LEARNER',
+          `Member ${formatId(status.memberId)} of the target is a learner, which serves no writes.`,
+          'Promote it with etcdctl member promote, or leave it out of --endpoints.',
+        ),
+      );
+    }
+    if (status.errors.length > 0) {
+      findings.push(
+        refusal(
+          'TARGET_UNHEALTHY',
+          `Member ${formatId(status.memberId)} of the target reports: ${status.errors.join('; ')}.`,
+          'Mend that first.',
+        ),
+      );
+    }
+    return findings;
+  });
+}
+
+async function alarms(client: EtcdClient): Promise<Finding[]> {
+  return (await client.alarms()).map((alarm) =>
+    refusal(
+      'TARGET_ALARM',
+      `The target has a ${alarm.type} alarm of member ${formatId(alarm.memberId)}.`,
+      alarm.type === 'NOSPACE'
+        ? 'Compact, defragment, raise --quota-backend-bytes, then etcdctl alarm disarm.'
+        : 'Replace the corrupt member before anything is put into this cluster.',
+    ),
+  );
+}
+
+/** Backends dial the advertised client URLs (for /health), and operators fail over to them. */
+async function reachability(client: EtcdClient, members: readonly Member[]): Promise<Finding[]> {
+  const urls = [...new Set(members.flatMap((member) => member.clientUrls))].filter(
+    (url) => !client.endpoints.includes(url),
+  );
+  const findings = await Promise.all(
+    urls.map(async (url) => {
+      try {
+        await client.status(url);
+        return [];
+      } catch {
+        return [
+          warning(
+            'MEMBER_URL_UNREACHABLE',
+            `A member of the target advertises ${url}, which cannot be reached from this host.`,
+            'Set --advertise-client-urls of that member to a URL that backends reach, or Sensu shows it as unhealthy.',
+          ),
+        ];
+      }
+    }),
+  );
+  return findings.flat();
+}
+
+async function emptiness(client: EtcdClient, facts: TargetFacts, source: SourceFacts): Promise<Finding[]> {
+  if (facts.keys === 0n) return [];
+  const there = await client.range({ start: Buffer.from('/sensu.io/cluster_id') });
+  const sameStore = there.entries[0]?.value.toString('utf8') === source.sensuClusterId;
+  if (sameStore) {
+    return [
+      warning(
+        'TARGET_PART_LOADED',
+        `The target holds ${formatCount(facts.keys)} keys of this very store.`,
+        'An earlier run loaded them; the load goes on from there.',
+      ),
+    ];
+  }
+  return [
+    refusal(
+      'TARGET_NOT_EMPTY',
+      `The target already has ${formatCount(facts.keys)} keys under /sensu.io/ that belong to another store.`,
+      'Give an etcd without a Sensu store, or remove those keys yourself after a snapshot of that cluster.',
+    ),
+  ];
+}
+
+function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFacts): Finding[] {
+  const known = http.flatMap((facts) => facts?.quotaBytes ?? []);
+  if (known.length === 0) {
+    return [
+      note(
+        'TARGET_QUOTA_UNKNOWN',
+        'The target does not show its quota (no /metrics on the client port).',
+        'Make sure that it runs with --quota-backend-bytes 4294967296 or more, as the embedded etcd did.',
+      ),
+    ];
+  }
+  const smallest = Math.min(...known);
+  if (smallest < Number(source.dbSizeInUse) * 1.5) {
+    return [
+      refusal(
+        'TARGET_QUOTA_TOO_SMALL',
+        `The target's quota is ${formatBytes(smallest)}, and the store has ${formatBytes(source.dbSizeInUse)}.`,
+        'Start the external members with --quota-backend-bytes 4294967296 or more.',
+      ),
+    ];
+  }
+  if (smallest >= sensuQuota) return [];
+  return [
+    warning(
+      'TARGET_QUOTA_SMALLER',
+      `The target's quota is ${formatBytes(smallest)}; the embedded etcd had 4 GiB unless you set another.`,
+      'Start the external members with --quota-backend-bytes 4294967296 or more.',
+    ),
+  ];
+}
+
+const largestSkewMs = 5000;
+
+/** Leases, tokens and certificates are judged by each host's own clock. The Date header is exact to a second. */
+function clock(http: readonly (ServerHttpFacts | undefined)[]): Finding[] {
+  const skews = http.flatMap((facts) =>
+    facts?.date === undefined ? [] : Math.abs(facts.date.getTime() - Date.now()),
+  );
+  const largest = Math.max(0, ...skews);
+  if (largest <= largestSkewMs) return [];
+  return [
+    warning(
+      'CLOCK_SKEW',
+      `The clock of a target member is ${Math.round(largest / 1000)} s away from this host's.`,
+      'Synchronise the clocks (chrony or systemd-timesyncd).',
+    ),
+  ];
+}
+
+function authentication(facts: TargetFacts, wishes: TargetWishes): Finding[] {
+  if (facts.authEnabled && !wishes.hasRootPassword) {
+    return [
+      refusal(
+        'ROOT_PASSWORD_MISSING',
+        'The target has auth enabled, and no root password is given.',
+        'Add --root-password-file FILE.',
+      ),
+    ];
+  }
+  if (!facts.authEnabled && wishes.enableAuth && !wishes.hasRootPassword) {
+    return [
+      refusal(
+        'ROOT_PASSWORD_MISSING',
+        'Enabling auth needs a root user, and no root password is given.',
+        'Add --root-password-file FILE.',
+      ),
+    ];
+  }
+  if (!facts.authEnabled && !wishes.enableAuth) {
+    return [
+      warning(
+        'TARGET_WITHOUT_AUTH',
+        'The target has no auth: whoever reaches its client port can read and change everything.',
+        'Add --enable-auth --root-password-file FILE.',
+      ),
+    ];
+  }
+  return [];
+}
+
+/** etcd shows its compaction settings nowhere, so this can only be said, not checked. */
+function compaction(): Finding {
+  return note(
+    'COMPACTION',
+    'The embedded etcd kept 2 revisions and compacted every 5 minutes by itself; an external etcd does not unless told to.',
+    'Start the external members with --auto-compaction-mode revision --auto-compaction-retention 2.',
+  );
+}

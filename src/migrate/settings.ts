@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { Credentials, TlsFiles } from '../etcd/client.js';
+
+/**
+ * What the operator asked for, as it is written into the journal so that `resume` and `rollback` need only the
+ * run directory: paths of files, never what is in them.
+ */
+export const recordedSettingsSchema = z.object({
+  backendConfig: z.string(),
+  envFile: z.string(),
+  endpoints: z.array(z.string()),
+  tls: z.object({ cacert: z.string().optional(), cert: z.string().optional(), key: z.string().optional() }),
+  sourceEndpoints: z.array(z.string()).optional(),
+  sourceTls: z.object({
+    cacert: z.string().optional(),
+    cert: z.string().optional(),
+    key: z.string().optional(),
+  }),
+  stopCommand: z.string(),
+  startCommand: z.string(),
+  apiUrl: z.string().optional(),
+  apiKeyFile: z.string().optional(),
+  rootPasswordFile: z.string().optional(),
+  sensuPasswordFile: z.string(),
+  profile: z.enum(['documented', 'least', 'init']),
+  enableAuth: z.boolean(),
+  startTimeoutSeconds: z.number().positive(),
+});
+
+export type RecordedSettings = z.infer<typeof recordedSettingsSchema>;
+
+/** The files that the settings name, read. Lives in memory only. */
+export interface Secrets {
+  readonly targetTls: TlsFiles;
+  /** Absent when the target has no auth and is to have none. */
+  readonly root: Credentials | undefined;
+  readonly sensu: Credentials;
+  readonly apiKey: string | undefined;
+}
+
+/** The user that backends log in to etcd as: the name of the guide. */
+export const sensuUser = 'sensu';

@@ -1,0 +1,52 @@
+import type { Context } from '../core/context.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { Facts, FactsOf, StepId } from './facts.js';
+import type { RecordedSettings, Secrets } from './settings.js';
+import type { MigrationSource } from './source.js';
+
+/** What a step works with. Steps talk to each other through `facts` alone, so that any of them can be resumed after. */
+export interface StepContext {
+  readonly context: Context;
+  readonly settings: RecordedSettings;
+  readonly secrets: Secrets;
+  readonly source: MigrationSource;
+  readonly runDirectory: string;
+  readonly facts: Partial<Facts>;
+  /** The target as root where it has auth, made anew after auth was enabled. */
+  readonly connections: Connections;
+  /** True when this process did not do all earlier steps itself: nothing in memory can be relied on. */
+  readonly resumed: boolean;
+}
+
+/** Connections that live as long as the run. */
+export interface Connections {
+  target(): Promise<EtcdClient>;
+  /** Forgets the connection, so that the next one is made with what is true now. */
+  renewTarget(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One journalled piece of the work. */
+export interface Step<Id extends StepId = StepId> {
+  readonly id: Id;
+  /** For the plan and while it runs, such as `Take a safety snapshot`. */
+  readonly title: string;
+  /** What it changes, for the plan. */
+  readonly changes: string;
+  /** True when the backend is away while it runs. */
+  readonly downtime: boolean;
+  run(step: StepContext): Promise<FactsOf<Id>>;
+  /** Puts things back as they were before the step, whether it failed half way or was done. */
+  undo?(step: UndoContext): Promise<void>;
+}
+
+/** What is left to work with when a run is undone: no connection, and a signal that is not aborted. */
+export type UndoContext = Pick<StepContext, 'context' | 'settings' | 'source' | 'runDirectory'>;
+
+/** An ordered way from embedded to external. A second one, which joins instead of copying, has other steps. */
+export interface Strategy {
+  readonly name: 'copy';
+  readonly steps: readonly Step[];
+  /** From this step on the backend has served the new store: it is not undone without being asked. */
+  readonly pointOfNoReturn: StepId;
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { FerryError } from '../core/errors.js';
+
+const decimal = z.string().regex(/^-?\d+$/);
+const hex = z.string().regex(/^[0-9a-f]+$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.number().int().nonnegative();
+
+/** The form of `manifest.json`, documented in docs/archive-format.md. 64-bit numbers are decimal strings, ids hex. */
+export const manifestSchema = z.object({
+  format: z.literal('sensu-ferry'),
+  version: z.literal(1),
+  createdAt: z.iso.datetime(),
+  tool: z.string(),
+  etcd: z.object({
+    version: z.string(),
+    clusterId: hex,
+    memberId: hex,
+    memberName: z.string(),
+    revision: decimal,
+  }),
+  sensu: z.object({
+    clusterId: z.string().nullable(),
+    databaseVersion: z.string().nullable(),
+  }),
+  content: z.object({
+    keys: count,
+    bytes: count,
+    leases: count,
+    prefixes: z.array(z.object({ prefix: z.string(), keys: count, bytes: count, leasedKeys: count })),
+    digest: z.object({
+      lasting: sha256,
+      lastingKeys: count,
+      ephemeral: sha256,
+      ephemeralKeys: count,
+      bytes: count,
+    }),
+  }),
+  /** The etcd snapshot as it came from the member, its trailer included. */
+  plain: z.object({ size: count, sha256 }),
+  /** The same as it lies in the archive: the chunks one behind the other. */
+  stored: z.object({ size: count, sha256, chunks: count, compression: z.literal('gzip') }),
+  /** What a restore from this archive alone does not bring back. */
+  notIncluded: z.array(z.string()),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export const manifestName = 'manifest.json';
+
+export function parseManifest(bytes: Buffer, archive: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw invalid(archive, 'is not JSON', error);
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw invalid(archive, `is not valid at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? ''}`);
+}
+
+function invalid(archive: string, fault: string, cause?: unknown): FerryError {
+  return new FerryError({
+    kind: 'integrity',
+    code: 'MANIFEST_INVALID',
+    message: `The manifest in ${archive} ${fault}.`,
+    hint: 'Take another snapshot file; this one is damaged or was made by a newer sensu-ferry.',
+    cause,
+  });
+}
