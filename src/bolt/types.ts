@@ -28,3 +28,11 @@ export interface KeyRange {
   readonly start: Buffer;
   readonly end?: Buffer;
 }
+
+/** One live key without its value: what it takes to tell whether two stores differ in it. */
+export interface KeyHead {
+  readonly key: Buffer;
+  readonly modRevision: Revision;
+  /** Undefined for a key without a lease. */
+  readonly lease: LeaseId | undefined;
+}

@@ -1,0 +1,70 @@
+import { CorruptFileError } from './corrupt.js';
+import type { FileWindow } from './file-window.js';
+
+/** One of the two meta pages of a bbolt file. */
+export interface Meta {
+  readonly pageSize: number;
+  /** Page of the root bucket. */
+  readonly root: number;
+  /** Number of pages in use or once used: every page id is below it. */
+  readonly highWaterMark: number;
+  readonly txid: bigint;
+}
+
+const magic = 0xed0cdaed;
+const formatVersion = 2;
+/** Behind the 16 bytes of the page header; the checksum covers the 56 bytes before it. */
+const metaOffset = 16;
+const checksumOffset = 56;
+const metaLength = 64;
+
+/**
+ * The newer of the two valid meta pages: bbolt writes them in turn, so that one is whole after any crash.
+ * @throws CorruptFileError EMPTY_FILE, NOT_BBOLT, SNAPSHOT_TRUNCATED
+ */
+export function readMeta(file: FileWindow): Meta {
+  if (file.size === 0) throw new CorruptFileError('EMPTY_FILE', file.path, 'is empty');
+  const first = metaAt(file, 0);
+  const second = first ? metaAt(file, first.pageSize) : secondMeta(file);
+  const newest = !first || (second && second.txid > first.txid) ? second : first;
+  if (!newest) {
+    throw new CorruptFileError('NOT_BBOLT', file.path, 'is not a bbolt file: it has no valid meta page');
+  }
+  const needed = newest.highWaterMark * newest.pageSize;
+  if (file.size < needed) {
+    const what = `is cut short: it has ${file.size} bytes of the ${needed} that its meta page counts`;
+    throw new CorruptFileError('SNAPSHOT_TRUNCATED', file.path, what);
+  }
+  return newest;
+}
+
+/** With the first meta page destroyed the page size is unknown, so each possible one is tried, as bbolt does. */
+function secondMeta(file: FileWindow): Meta | undefined {
+  for (let pageSize = 1024; pageSize <= 1024 << 14; pageSize *= 2) {
+    const meta = metaAt(file, pageSize);
+    if (meta?.pageSize === pageSize) return meta;
+  }
+  return undefined;
+}
+
+function metaAt(file: FileWindow, offset: number): Meta | undefined {
+  if (offset + metaOffset + metaLength > file.size) return undefined;
+  const bytes = file.view(offset + metaOffset, metaLength);
+  if (bytes.readUInt32LE(0) !== magic || bytes.readUInt32LE(4) !== formatVersion) return undefined;
+  if (bytes.readBigUInt64LE(checksumOffset) !== fnv64a(bytes.subarray(0, checksumOffset))) return undefined;
+  const pageSize = bytes.readUInt32LE(8);
+  const root = Number(bytes.readBigUInt64LE(16));
+  const highWaterMark = Number(bytes.readBigUInt64LE(40));
+  // A checksum can be made to fit; the numbers must still make sense before anything is computed with them.
+  const plausible =
+    pageSize >= 512 && pageSize <= 1 << 24 && (pageSize & (pageSize - 1)) === 0 && root < highWaterMark;
+  if (!plausible || highWaterMark * pageSize > Number.MAX_SAFE_INTEGER) return undefined;
+  return { pageSize, root, highWaterMark, txid: bytes.readBigUInt64LE(48) };
+}
+
+/** FNV-1a over 64 bits. */
+function fnv64a(bytes: Uint8Array): bigint {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of bytes) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return hash;
+}

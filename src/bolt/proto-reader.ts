@@ -1,0 +1,135 @@
+/**
+ * Reads protobuf's wire format from a range of a buffer. Every read is checked against the range; what breaks
+ * the format is handed to `fail`, which knows the file and the place.
+ */
+export class ProtoReader {
+  bytes: Buffer;
+  pos: number;
+  end: number;
+  /** Wire type of the field that `field()` last returned. */
+  wireType = 0;
+  /** Bounds of the bytes that `lengthDelimited()` last passed over. */
+  start = 0;
+  stop = 0;
+  readonly #fail: (what: string) => Error;
+
+  constructor(fail: (what: string) => Error, bytes: Buffer = Buffer.alloc(0), start = 0, end = bytes.length) {
+    this.#fail = fail;
+    this.bytes = bytes;
+    this.pos = start;
+    this.end = end;
+  }
+
+  /** Begins anew with other bytes: one reader serves millions of records. */
+  reset(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes;
+    this.pos = start;
+    this.end = end;
+  }
+
+  /** A reader over the bytes that `lengthDelimited()` last passed over. */
+  nested(): ProtoReader {
+    return new ProtoReader(this.#fail, this.bytes, this.start, this.stop);
+  }
+
+  /** The next field's number, 0 at the end. */
+  field(): number {
+    if (this.pos >= this.end) return 0;
+    const tag = this.uint32();
+    this.wireType = tag & 7;
+    const number = tag >>> 3;
+    if (number === 0) throw this.#fail('has a field numbered 0');
+    return number;
+  }
+
+  /** A varint that fits 32 bits; what is beyond them is an error. */
+  uint32(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      if (this.pos >= this.end) throw this.#fail('ends inside a number');
+      const byte = this.bytes[this.pos++]!;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) {
+        if (value > 0xffffffff) break;
+        return value;
+      }
+    }
+    throw this.#fail('has a number that is too large');
+  }
+
+  /** An int64 field, negative numbers included. */
+  int64(): bigint {
+    return BigInt.asIntN(64, this.uint64());
+  }
+
+  uint64(): bigint {
+    let low = 0;
+    // Seven bytes make 49 bits, which a JS number holds; only ids need the rest.
+    for (let i = 0; i < 7; i++) {
+      const byte = this.#varintByte();
+      low += (byte & 0x7f) * 2 ** (7 * i);
+      if (byte < 0x80) return BigInt(low);
+    }
+    let value = BigInt(low);
+    for (let shift = 49n; shift < 70n; shift += 7n) {
+      const byte = this.#varintByte();
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt.asUintN(64, value);
+    }
+    throw this.#fail('has a number that is too large');
+  }
+
+  #varintByte(): number {
+    if (this.wireType !== 0) throw this.#fail('has a field of the wrong type');
+    if (this.pos >= this.end) throw this.#fail('ends inside a number');
+    return this.bytes[this.pos++]!;
+  }
+
+  bool(): boolean {
+    return this.uint64() !== 0n;
+  }
+
+  /** Passes over a length-delimited field; `start` and `stop` are its bounds. */
+  lengthDelimited(): void {
+    if (this.wireType !== 2) throw this.#fail('has a field of the wrong type');
+    const length = this.uint32();
+    if (length > this.end - this.pos) throw this.#fail('has a field that runs past its end');
+    this.start = this.pos;
+    this.stop = this.pos = this.pos + length;
+  }
+
+  /** The bytes of a length-delimited field: a view, not a copy. */
+  view(): Buffer {
+    this.lengthDelimited();
+    return this.bytes.subarray(this.start, this.stop);
+  }
+
+  string(): string {
+    return this.view().toString('utf8');
+  }
+
+  /** Passes over a field of whatever type. */
+  skip(): void {
+    switch (this.wireType) {
+      case 0:
+        this.uint64();
+        return;
+      case 1:
+        this.#advance(8);
+        return;
+      case 2:
+        this.lengthDelimited();
+        return;
+      case 5:
+        this.#advance(4);
+        return;
+      default:
+        throw this.#fail(`has a field of the wire type ${this.wireType}`);
+    }
+  }
+
+  #advance(length: number): void {
+    if (length > this.end - this.pos) throw this.#fail('has a field that runs past its end');
+    this.pos += length;
+  }
+}

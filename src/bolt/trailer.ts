@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { CorruptFileError } from './corrupt.js';
+
+/** What `checkTrailer` has found; a trailer that does not fit is an error instead. */
+export type TrailerCheck =
+  | {
+      readonly trailer: 'matches';
+      /** sha256 of the bytes before the trailer, in hex. */ readonly sha256: string;
+    }
+  /** A bare `db` file: etcd puts the trailer at the end of a snapshot only. */
+  | { readonly trailer: 'absent' };
+
+const sha256Length = 32;
+const sectorLength = 512;
+
+/**
+ * Length of the trailer of a file of this size. bbolt's files are made of whole pages, so 32 bytes beyond a
+ * multiple of 512 are etcd's sha256: the same rule as `etcdctl snapshot restore` has.
+ */
+export function trailerLength(fileSize: number): number {
+  return fileSize % sectorLength === sha256Length ? sha256Length : 0;
+}
+
+/**
+ * Reads the file once and compares its sha256 with the one at its end. etcd's own tools, `snapshot restore`
+ * apart, only look whether a trailer is there.
+ * @throws CorruptFileError EMPTY_FILE, TRAILER_MISMATCH; SNAPSHOT_TRUNCATED when the size is none that a bbolt
+ * file or a snapshot can have; or the system's error.
+ */
+export async function checkTrailer(path: string): Promise<TrailerCheck> {
+  const { size } = await stat(path);
+  if (size === 0) throw new CorruptFileError('EMPTY_FILE', path, 'is empty');
+  if (size % sectorLength === 0) return { trailer: 'absent' };
+  if (trailerLength(size) === 0) {
+    const what = `is ${size} bytes long, which neither a snapshot nor a db file can be: it was cut short`;
+    throw new CorruptFileError('SNAPSHOT_TRUNCATED', path, what);
+  }
+  const hash = createHash('sha256');
+  const body = createReadStream(path, { end: size - sha256Length - 1, highWaterMark: 1024 * 1024 });
+  for await (const chunk of body) hash.update(chunk as Buffer);
+  const tail = createReadStream(path, { start: size - sha256Length, end: size - 1 });
+  const stored: Buffer[] = [];
+  for await (const chunk of tail) stored.push(chunk as Buffer);
+  const sha256 = hash.digest('hex');
+  if (Buffer.concat(stored).toString('hex') !== sha256) {
+    const what = 'does not have the sha256 that its last 32 bytes give: it was damaged or cut short';
+    throw new CorruptFileError('TRAILER_MISMATCH', path, what);
+  }
+  return { trailer: 'matches', sha256 };
+}
