@@ -11,7 +11,7 @@ import type { Step, StepContext, Strategy, UndoContext } from './strategy.js';
 export async function runSteps(
   strategy: Strategy,
   first: StepId,
-  step: StepContext & { facts: Partial<Record<StepId, unknown>> },
+  step: StepContext,
   journal: Journal,
 ): Promise<Facts> {
   const { context } = step;
@@ -26,7 +26,7 @@ export async function runSteps(
       await journal.append({ type: 'started', at: at(), step: current.id });
       begun = true;
       const facts = await current.run(step);
-      step.facts[current.id] = facts;
+      Object.assign(step.facts, { [current.id]: facts });
       await journal.append({ type: 'done', at: at(), step: current.id, facts });
     } catch (error) {
       await journal.append({ type: 'failed', at: at(), step: current.id, error: nameOf(error) });
