@@ -9,6 +9,7 @@ import { FerryError, systemCode } from './errors.js';
 export class PartFile {
   readonly partPath: string;
   readonly #handle: FileHandle;
+  #size = 0;
 
   private constructor(partPath: string, handle: FileHandle) {
     this.partPath = partPath;
@@ -29,12 +30,18 @@ export class PartFile {
     return this.#handle.fd;
   }
 
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#size;
+  }
+
   async write(bytes: Buffer): Promise<void> {
     try {
       let written = 0;
       while (written < bytes.length) {
         written += (await this.#handle.write(bytes, written)).bytesWritten;
       }
+      this.#size += bytes.length;
     } catch (error) {
       throw cannotWrite(this.partPath, error);
     }
