@@ -1,0 +1,88 @@
+import type { EtcdClient } from '../etcd/client.js';
+import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
+import { pairByKey, type KeyPair } from './merge-by-key.js';
+import { leaseOf, leasesById, selectEntries, type Part } from './part.js';
+import { after } from './transaction.js';
+
+/** Reads of the target that are asked for before they are needed; each answers with about a batch of the source. */
+const readsAhead = 6;
+/** More than a batch of the source has: what does not fit is asked for page by page. */
+const keysPerRead = 2000;
+
+export interface Alongside {
+  readonly source: StoreView;
+  readonly client: EtcdClient;
+  readonly part: Part;
+  /** Pins the target's state. */
+  readonly revision: Revision;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads source and target side by side in key order: for each batch of the source, the target's keys from
+ * the end of the batch before to the end of this one, asked for while earlier ones are still being compared.
+ */
+export async function* readAlongside(reading: Alongside): AsyncGenerator<KeyPair<StoreEntry, StoreEntry>[]> {
+  const sourceLeases = await leasesById(reading.source);
+  const waiting: Promise<KeyPair<StoreEntry, StoreEntry>[]>[] = [];
+  try {
+    for await (const segment of segments(reading)) {
+      const pairs = readSegment(reading, segment, sourceLeases);
+      // The failure is thrown where the segment is awaited; until then it is no unhandled one.
+      pairs.catch(() => undefined);
+      waiting.push(pairs);
+      if (waiting.length > readsAhead) yield await waiting.shift()!;
+      reading.signal.throwIfAborted();
+    }
+    while (waiting.length > 0) yield await waiting.shift()!;
+  } finally {
+    await Promise.allSettled(waiting);
+  }
+}
+
+interface Segment {
+  readonly range: KeyRange;
+  readonly batch: readonly StoreEntry[];
+}
+
+/** Cuts the range at the ends of the source's batches, so that the whole of it is covered. */
+async function* segments({ source, part }: Alongside): AsyncGenerator<Segment> {
+  let start = part.range.start;
+  let previous: readonly StoreEntry[] = [];
+  for await (const batch of source.entries(part.range)) {
+    if (batch.length === 0) continue;
+    if (previous.length > 0) {
+      const end = after(previous.at(-1)!.key);
+      yield { range: { start, end }, batch: previous };
+      start = end;
+    }
+    previous = batch;
+  }
+  yield { range: { ...part.range, start }, batch: previous };
+}
+
+async function readSegment(
+  { client, part, revision }: Alongside,
+  { range, batch }: Segment,
+  sourceLeases: ReadonlyMap<LeaseId, Lease>,
+): Promise<KeyPair<StoreEntry, StoreEntry>[]> {
+  const entries = await readRange(client, range, revision);
+  return pairByKey(
+    selectEntries(batch, part, (entry) => leaseOf(entry, sourceLeases) !== undefined),
+    selectEntries(entries, part, (entry) => entry.lease !== undefined),
+  );
+}
+
+/** Every key of a range at a revision. For ranges that are known to be small. */
+export async function readRange(
+  client: EtcdClient,
+  range: KeyRange,
+  revision: Revision,
+): Promise<readonly StoreEntry[]> {
+  const entries: StoreEntry[] = [];
+  for (let start = range.start; ; start = after(entries.at(-1)!.key)) {
+    const page = await client.range({ ...range, start, revision, limit: keysPerRead });
+    entries.push(...page.entries);
+    if (!page.more || page.entries.length === 0) return entries;
+  }
+}

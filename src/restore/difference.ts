@@ -1,0 +1,165 @@
+import { FerryError } from '../core/errors.js';
+import { formatCount } from '../core/units.js';
+import { sensuRoot } from '../store/sensu-root.js';
+import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
+import { showKey } from './key-name.js';
+import { mergeByKey, type KeyPair } from './merge-by-key.js';
+import { leasesById } from './part.js';
+import { after } from './transaction.js';
+
+/** What is known of a key without its value. */
+export type KeyState = Pick<StoreEntry, 'key' | 'modRevision' | 'lease'>;
+
+/** A store whose keys can be listed. Where it can list them without their values, it says so by `keys`. */
+export interface KeyListing extends StoreView {
+  keys?(range?: KeyRange): Iterable<readonly KeyState[]> | AsyncIterable<readonly KeyState[]>;
+}
+
+/** Neighbouring keys of which most have changed, so that they are read in one go. */
+export interface ChangedRun {
+  readonly range: Required<KeyRange>;
+  /** Keys of the run that have changed; others of it have not. */
+  readonly changed: number;
+}
+
+/**
+ * What became of a store between two of its revisions. It holds keys, not values: those are read from the
+ * newer view when the difference is applied. Every key of the newer view that was written after `since` has
+ * changed, and no other.
+ */
+export interface Difference {
+  /** Revision of the older view. */
+  readonly since: Revision;
+  /** Revision of the newer view. */
+  readonly until: Revision;
+  readonly range: KeyRange;
+  readonly runs: readonly ChangedRun[];
+  /** Keys in the runs that were put. */
+  readonly put: number;
+  readonly deleted: readonly Buffer[];
+  /** All leases of the newer view. */
+  readonly leases: readonly Lease[];
+  readonly endedLeases: readonly LeaseId[];
+  /** Leases whose id was granted again with another TTL. */
+  readonly replacedLeases: readonly Lease[];
+  readonly newLeases: readonly Lease[];
+  /** Keys of the newer view in the range. */
+  readonly keys: number;
+}
+
+/** Unchanged keys between two changed ones that are rather read too than made a gap of. */
+const smallGap = 16;
+
+/**
+ * Finds what changed between two states of one store: a snapshot that was loaded, and the stopped data
+ * directory that it was taken of. Both are listed once, in key order; nothing else is read.
+ * @throws FerryError NOT_THE_SAME_STORE (`integrity`) when the newer view is no later state of the older one
+ */
+export async function planDifference(
+  before: KeyListing,
+  now: KeyListing,
+  range: KeyRange = sensuRoot,
+): Promise<Difference> {
+  if (now.revision < before.revision) throw notTheSameStore(`is at revision ${now.revision}, before it`);
+  const gathered = new Gathered(before.revision);
+  for await (const pairs of mergeByKey(listKeys(before, range), listKeys(now, range))) {
+    for (const pair of pairs) gathered.add(pair);
+  }
+  const leases = await now.leases();
+  const former = await leasesById(before);
+  const present = new Set(leases.map(({ id }) => id));
+  return {
+    since: before.revision,
+    until: now.revision,
+    range,
+    ...gathered.finish(),
+    leases,
+    newLeases: leases.filter(({ id }) => !former.has(id)),
+    replacedLeases: leases.filter(({ id, ttl }) => former.has(id) && former.get(id)!.ttl !== ttl),
+    endedLeases: [...former.keys()].filter((id) => !present.has(id)),
+  };
+}
+
+/** Keys in order, without values where the store can do so. */
+export async function* listKeys(store: KeyListing, range: KeyRange): AsyncGenerator<readonly KeyState[]> {
+  yield* store.keys?.(range) ?? store.entries(range);
+}
+
+interface OpenRun {
+  readonly first: Buffer;
+  last: Buffer;
+  changed: number;
+  unchangedSince: number;
+}
+
+class Gathered {
+  readonly #since: Revision;
+  readonly #runs: ChangedRun[] = [];
+  readonly #deleted: Buffer[] = [];
+  #put = 0;
+  #keys = 0;
+  #open: OpenRun | undefined;
+
+  constructor(since: Revision) {
+    this.#since = since;
+  }
+
+  add({ key, left, right }: KeyPair<KeyState, KeyState>): void {
+    if (right === undefined) {
+      this.#deleted.push(Buffer.from(key));
+      return;
+    }
+    this.#keys += 1;
+    const changed = right.modRevision > this.#since;
+    if (!changed && left?.modRevision !== right.modRevision) {
+      throw notTheSameStore(`has another revision of ${showKey(key)}`);
+    }
+    if (changed) this.#addChanged(key);
+    else if (this.#open !== undefined && ++this.#open.unchangedSince > smallGap) this.#closeRun();
+  }
+
+  finish(): Pick<Difference, 'runs' | 'deleted' | 'put' | 'keys'> {
+    this.#closeRun();
+    return { runs: this.#runs, deleted: this.#deleted, put: this.#put, keys: this.#keys };
+  }
+
+  /** The key is copied: a batch of keys may be one allocation, which a single kept key would keep alive. */
+  #addChanged(key: Buffer): void {
+    this.#put += 1;
+    const last = Buffer.from(key);
+    if (this.#open === undefined) {
+      this.#open = { first: last, last, changed: 1, unchangedSince: 0 };
+      return;
+    }
+    this.#open.last = last;
+    this.#open.changed += 1;
+    this.#open.unchangedSince = 0;
+  }
+
+  #closeRun(): void {
+    if (this.#open === undefined) return;
+    const { first, last, changed } = this.#open;
+    this.#runs.push({ range: { start: first, end: after(last) }, changed });
+    this.#open = undefined;
+  }
+}
+
+function notTheSameStore(why: string): FerryError {
+  return new FerryError({
+    kind: 'integrity',
+    code: 'NOT_THE_SAME_STORE',
+    message: `The store that was stopped is no later state of the snapshot that was loaded: it ${why}.`,
+    hint: 'Check that the data directory is that of the backend the snapshot was taken of.',
+  });
+}
+
+/** In words, for a journal and a report. */
+export function describeDifference(difference: Difference): string {
+  const { put, deleted, newLeases, endedLeases, replacedLeases } = difference;
+  return [
+    `${formatCount(put)} keys put`,
+    `${formatCount(deleted.length)} deleted`,
+    `${formatCount(newLeases.length + replacedLeases.length)} leases granted`,
+    `${formatCount(endedLeases.length)} ended`,
+  ].join(', ');
+}

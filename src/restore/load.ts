@@ -1,0 +1,205 @@
+import type { Context } from '../core/context.js';
+import type { EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
+import { readAlongside } from './alongside.js';
+import { isConflict, isInPart, isThere, targetNotEmpty, type LoadPlan } from './load-plan.js';
+import type { KeyPair } from './merge-by-key.js';
+import { hasEveryLease, leaseOf, leasesById, selectEntries } from './part.js';
+import { ensureLeases, type LeaseOutcome } from './target-leases.js';
+import { TransactionWriter } from './transaction-writer.js';
+
+/** Ephemeral keys up to this many bytes wait in memory for their leases; of more, the source is read again. */
+const keptBytes = 8 * 1024 * 1024;
+
+export interface LoadResult {
+  /** Keys put; those that were there already are not put again. */
+  readonly written: number;
+  /** Keys that the target had and the source has not; only with `existing: 'replace'`. */
+  readonly deleted: number;
+  readonly leases: readonly LeaseOutcome[];
+  readonly milliseconds: number;
+}
+
+/**
+ * Loads the planned part of a store into a running etcd. Lasting keys come first; the leases are granted, with
+ * their ids, and the keys bound to them put only then: a lease of ten seconds must not end while a large
+ * store is loaded. From its grant on the keeper holds each lease; the caller releases them when somebody else
+ * has taken over, and not before the copy is verified.
+ *
+ * Can be run again after any failure: it then writes what is missing.
+ * @throws FerryError TARGET_NOT_EMPTY, TARGET_CHANGED, VALUE_TOO_LARGE, LEASE_TAKEN (`refused`) or what etcd answers
+ */
+export async function applyLoad(
+  context: Context,
+  client: EtcdClient,
+  source: StoreView,
+  plan: LoadPlan,
+  keeper: LeaseKeeper,
+): Promise<LoadResult> {
+  const startedAt = performance.now();
+  const load = new Load(context, client, source, plan, keeper, await leasesById(source));
+  await load.lastingKeys();
+  const leases = await load.ephemeralKeys();
+  return { ...load.counts(), leases, milliseconds: performance.now() - startedAt };
+}
+
+type Pairs = AsyncIterable<readonly KeyPair<StoreEntry, StoreEntry>[]>;
+
+class Load {
+  readonly #context: Context;
+  readonly #client: EtcdClient;
+  readonly #source: StoreView;
+  readonly #plan: LoadPlan;
+  readonly #keeper: LeaseKeeper;
+  readonly #leases: ReadonlyMap<LeaseId, Lease>;
+  readonly #writer: TransactionWriter;
+  readonly #needed = new Map<LeaseId, Lease>();
+  /** Undefined once there are too many, or when the target must be looked at again. */
+  #kept: StoreEntry[] | undefined;
+  #keptBytes = 0;
+  #deleted = 0;
+  #progress: number;
+
+  constructor(
+    context: Context,
+    client: EtcdClient,
+    source: StoreView,
+    plan: LoadPlan,
+    keeper: LeaseKeeper,
+    leases: ReadonlyMap<LeaseId, Lease>,
+  ) {
+    this.#context = context;
+    this.#client = client;
+    this.#source = source;
+    this.#plan = plan;
+    this.#keeper = keeper;
+    this.#leases = leases;
+    this.#kept = plan.onTarget === 0 ? [] : undefined;
+    this.#progress = plan.alreadyThere;
+    this.#writer = new TransactionWriter(client, {
+      signal: context.signal,
+      onWritten: (writes) => {
+        this.#reportProgress(writes);
+      },
+    });
+    if (hasEveryLease(plan.part)) for (const lease of leases.values()) this.#needed.set(lease.id, lease);
+  }
+
+  counts(): { readonly written: number; readonly deleted: number } {
+    return { written: this.#writer.written - this.#deleted, deleted: this.#deleted };
+  }
+
+  async lastingKeys(): Promise<void> {
+    await this.#writing(async () => {
+      for await (const pairs of await this.#pairs()) {
+        for (const pair of pairs) await this.#loadLasting(pair);
+      }
+    });
+  }
+
+  async ephemeralKeys(): Promise<readonly LeaseOutcome[]> {
+    let outcomes = await this.#grantLeases();
+    await this.#writing(() => this.#loadEphemeral());
+    // A lease that ended although it was held took its keys with it: both are brought back.
+    for (let known = 0; this.#keeper.lost.size > known;) {
+      known = this.#keeper.lost.size;
+      this.#kept = undefined;
+      outcomes = await this.#grantLeases();
+      await this.#writing(() => this.#loadEphemeral());
+    }
+    return outcomes;
+  }
+
+  async #writing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      await this.#writer.drain();
+    } finally {
+      await this.#writer.settle();
+    }
+  }
+
+  /** The keys of the part, beside what the target holds of them now; a fresh target is not asked. */
+  async #pairs(): Promise<Pairs> {
+    if (this.#kept !== undefined) return this.#sourceAlone();
+    const { part } = this.#plan;
+    const { revision } = await this.#client.range({ ...part.range, countOnly: true });
+    return this.#alongside(revision);
+  }
+
+  #alongside(revision: Revision): Pairs {
+    return readAlongside({
+      source: this.#source,
+      client: this.#client,
+      part: this.#plan.part,
+      revision,
+      signal: this.#context.signal,
+    });
+  }
+
+  async *#sourceAlone(): Pairs {
+    const { part } = this.#plan;
+    for await (const batch of this.#source.entries(part.range)) {
+      yield selectEntries(batch, part, (entry) => leaseOf(entry, this.#leases) !== undefined).map(
+        (entry) => ({ key: entry.key, left: entry, right: undefined }),
+      );
+    }
+  }
+
+  async #loadLasting(pair: KeyPair<StoreEntry, StoreEntry>): Promise<void> {
+    const { key, left: entry, right: found } = pair;
+    if (this.#plan.existing === 'refuse' && isConflict(pair)) throw targetNotEmpty([key], 1);
+    if (entry === undefined) {
+      this.#deleted += 1;
+      await this.#writer.write({ type: 'delete', key }, found!.modRevision);
+      return;
+    }
+    const lease = leaseOf(entry, this.#leases);
+    if (lease !== undefined) this.#keep(entry, lease);
+    else if (!isThere(entry, found, this.#leases)) await this.#put(pair, entry);
+  }
+
+  #keep(entry: StoreEntry, lease: Lease): void {
+    this.#needed.set(lease.id, lease);
+    this.#keptBytes += entry.key.length + entry.value.length;
+    if (this.#keptBytes > keptBytes) this.#kept = undefined;
+    else this.#kept?.push(entry);
+  }
+
+  #grantLeases(): Promise<readonly LeaseOutcome[]> {
+    return ensureLeases(this.#client, this.#needed.values(), this.#keeper, (key) =>
+      isInPart(key, this.#plan.part),
+    );
+  }
+
+  async #loadEphemeral(): Promise<void> {
+    if (this.#kept !== undefined) {
+      for (const entry of this.#kept) await this.#put({ right: undefined }, entry);
+      return;
+    }
+    for await (const pairs of await this.#pairs()) {
+      for (const pair of pairs) {
+        const entry = pair.left;
+        if (entry === undefined || leaseOf(entry, this.#leases) === undefined) continue;
+        if (!isThere(entry, pair.right, this.#leases)) await this.#put(pair, entry);
+      }
+    }
+  }
+
+  #put({ right }: Pick<KeyPair<never, StoreEntry>, 'right'>, entry: StoreEntry): Promise<void> {
+    const lease = leaseOf(entry, this.#leases)?.id;
+    const guard = right?.modRevision ?? (0n as Revision);
+    return this.#writer.write({ type: 'put', key: entry.key, value: entry.value, lease }, guard);
+  }
+
+  #reportProgress(writes: number): void {
+    this.#progress += writes;
+    const { keys } = this.#plan.source;
+    this.#context.report.progress({
+      task: 'Loading',
+      unit: 'keys',
+      done: Math.min(this.#progress, keys),
+      total: keys,
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FerryError } from '../core/errors.js';
+import { formatId } from '../core/units.js';
+import type { EtcdClient, LeaseKeeper, LeaseState } from '../etcd/client.js';
+import type { Lease, LeaseId } from '../store/view.js';
+import { forEachConcurrently } from './concurrently.js';
+import { showKeys } from './key-name.js';
+
+const requestsInFlight = 32;
+
+/**
+ * etcd raises a TTL that is shorter than one and a half election time-outs, which are 50 s at most: only a
+ * lease below this has to be asked for what it really got.
+ */
+const longestRaisedTtl = 75n;
+
+/** What a target that was asked for a lease made of it. */
+export interface LeaseOutcome {
+  /** As the source has it. */
+  readonly wanted: Lease;
+  /** Longer than wanted where the target's election time-out does not allow the TTL. */
+  readonly ttl: bigint;
+  /** True when the lease had to be made; false when it was there with its TTL. */
+  readonly granted: boolean;
+}
+
+/** Reads the states of those of the leases that the target has. */
+export async function readLeases(
+  client: EtcdClient,
+  ids: Iterable<LeaseId>,
+): Promise<ReadonlyMap<LeaseId, LeaseState>> {
+  const states = new Map<LeaseId, LeaseState>();
+  await forEachConcurrently(ids, requestsInFlight, async (id) => {
+    const state = await client.leaseState(id);
+    if (state !== undefined) states.set(id, state);
+  });
+  return states;
+}
+
+/**
+ * Sees to it that the target has each lease with its TTL, and holds it. A lease of that id with another TTL
+ * is ended and granted anew: etcd deletes its keys, so this comes before they are put. It is refused when a
+ * key is bound to it that `mayDelete` does not give up.
+ */
+export async function ensureLeases(
+  client: EtcdClient,
+  leases: Iterable<Lease>,
+  keeper: LeaseKeeper,
+  mayDelete: (key: Buffer) => boolean,
+): Promise<readonly LeaseOutcome[]> {
+  const outcomes: LeaseOutcome[] = [];
+  await forEachConcurrently(leases, requestsInFlight, async (wanted) => {
+    const outcome = await ensureLease(client, wanted, mayDelete);
+    keeper.hold({ id: wanted.id, ttl: outcome.ttl });
+    outcomes.push(outcome);
+  });
+  return outcomes;
+}
+
+async function ensureLease(
+  client: EtcdClient,
+  wanted: Lease,
+  mayDelete: (key: Buffer) => boolean,
+): Promise<LeaseOutcome> {
+  if ((await client.grantLease(wanted)) === 'granted') {
+    return { wanted, ttl: await grantedTtl(client, wanted), granted: true };
+  }
+  const found = await client.leaseState(wanted.id);
+  if (found?.ttl === wanted.ttl) return { wanted, ttl: found.ttl, granted: false };
+  refuseForeignKeys(wanted, found, mayDelete);
+  await client.revokeLease(wanted.id);
+  await grantAgain(client, wanted);
+  return { wanted, ttl: await grantedTtl(client, wanted), granted: true };
+}
+
+/** A lease that is just ending cannot be granted until the leader has removed it. */
+async function grantAgain(client: EtcdClient, wanted: Lease): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    if ((await client.grantLease(wanted)) === 'granted') return;
+    await sleep(200);
+  }
+  throw new FerryError({
+    kind: 'failed',
+    code: 'LEASE_NOT_GRANTED',
+    message: `The target neither ends the lease ${formatId(wanted.id)} nor grants it anew.`,
+    hint: 'Look at the health of the target, etcdctl endpoint health --cluster, and run this again.',
+  });
+}
+
+async function grantedTtl(client: EtcdClient, wanted: Lease): Promise<bigint> {
+  if (wanted.ttl >= longestRaisedTtl) return wanted.ttl;
+  return (await client.leaseState(wanted.id))?.ttl ?? wanted.ttl;
+}
+
+/** Throws when ending the lease would delete a key that is none of ours. */
+export function refuseForeignKeys(
+  wanted: Lease,
+  found: LeaseState | undefined,
+  mayDelete: (key: Buffer) => boolean,
+): void {
+  const foreign = (found?.keys ?? []).filter((key) => !mayDelete(key));
+  if (foreign.length === 0) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'LEASE_TAKEN',
+    message: `The lease ${formatId(wanted.id)} exists on the target with a TTL of ${found!.ttl} s instead of ${wanted.ttl} s, and holds ${showKeys(foreign)}.`,
+    hint: 'Restore into an etcd that no other program uses, or end that lease with etcdctl lease revoke.',
+  });
+}

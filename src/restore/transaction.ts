@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FerryError } from '../core/errors.js';
+import { formatBytes } from '../core/units.js';
+import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
+import type { StoreEntry } from '../store/view.js';
+import { showKey, showKeys } from './key-name.js';
+
+export interface GuardedWrite {
+  readonly operation: WriteOperation;
+  /** The revision that the key must have, 0n for none; undefined to write whatever is there. */
+  readonly guard: Guard['modRevision'] | undefined;
+}
+
+/** How long a cluster may be without an answer, as during an election, before the work is given up. */
+const patienceMs = 30_000;
+
+/**
+ * Commits one transaction, or makes sure that an earlier try of it did. Sending it again is safe: with a
+ * guard it can be applied once only, and without one it writes the same values again.
+ */
+export async function settleTransaction(
+  client: EtcdClient,
+  writes: readonly GuardedWrite[],
+  signal: AbortSignal,
+): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs;
+  for (let pause = 100; ; pause = Math.min(pause * 2, 2000)) {
+    try {
+      await tryTransaction(client, writes, signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!passesByItself(error) || performance.now() + pause > giveUpAt) throw error;
+      await sleep(pause, undefined, { signal });
+    }
+  }
+}
+
+async function tryTransaction(
+  client: EtcdClient,
+  writes: readonly GuardedWrite[],
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const guards = writes.flatMap(({ operation, guard }) =>
+      guard === undefined ? [] : [{ key: operation.key, modRevision: guard }],
+    );
+    const result = await client.txn({ guards, writes: writes.map(({ operation }) => operation) });
+    if (!result.succeeded) await requireWritten(client, writes);
+  } catch (error) {
+    if (!isTooLarge(error)) throw error;
+    await splitTransaction(client, writes, signal, error);
+  }
+}
+
+/** The target's `--max-request-bytes` may be lower than etcd's default. */
+async function splitTransaction(
+  client: EtcdClient,
+  writes: readonly GuardedWrite[],
+  signal: AbortSignal,
+  error: unknown,
+): Promise<void> {
+  if (writes.length === 1) {
+    await writeUnguarded(client, writes[0]!, error);
+    return;
+  }
+  const half = Math.ceil(writes.length / 2);
+  await settleTransaction(client, writes.slice(0, half), signal);
+  await settleTransaction(client, writes.slice(half), signal);
+}
+
+/**
+ * The guard repeats the key, so that a value which just fitted on the source may not fit with it. The check
+ * then comes before the write instead of with it.
+ */
+async function writeUnguarded(client: EtcdClient, write: GuardedWrite, error: unknown): Promise<void> {
+  const { operation, guard } = write;
+  if (guard === undefined) throw valueTooLarge(operation, error);
+  const { entries } = await client.range({ start: operation.key, end: after(operation.key), keysOnly: true });
+  if ((entries[0]?.modRevision ?? 0n) !== guard) {
+    await requireWritten(client, [write]);
+    return;
+  }
+  try {
+    await client.txn({ writes: [operation] });
+  } catch (unguardedError) {
+    throw isTooLarge(unguardedError) ? valueTooLarge(operation, unguardedError) : unguardedError;
+  }
+}
+
+/** A guard that fails on the second try of a transaction whose first answer was lost is no conflict. */
+async function requireWritten(client: EtcdClient, writes: readonly GuardedWrite[]): Promise<void> {
+  const conflicts: Buffer[] = [];
+  for (const { operation } of writes) {
+    const { entries } = await client.range({ start: operation.key, end: after(operation.key) });
+    if (!isWritten(operation, entries[0])) conflicts.push(operation.key);
+  }
+  if (conflicts.length === 0) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'TARGET_CHANGED',
+    message: `Somebody else writes to the target: ${showKeys(conflicts)} changed during the restore.`,
+    hint: 'Stop every backend and every other restore that uses the target, then run this again.',
+  });
+}
+
+function isWritten(operation: WriteOperation, entry: StoreEntry | undefined): boolean {
+  if (operation.type === 'delete') return entry === undefined;
+  return entry !== undefined && entry.value.equals(operation.value) && entry.lease === operation.lease;
+}
+
+/** The key that follows in byte order: `[key, after(key))` holds that one key. */
+export function after(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)]);
+}
+
+function passesByItself(error: unknown): boolean {
+  return error instanceof FerryError && (error.kind === 'unreachable' || error.code === 'TOO_MANY_REQUESTS');
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof FerryError && error.code === 'REQUEST_TOO_LARGE';
+}
+
+function valueTooLarge(operation: WriteOperation, cause: unknown): FerryError {
+  const bytes = operation.type === 'put' ? operation.value.length : 0;
+  // etcd counts the whole request; what it leaves a value is less by the key, its guard and the framing.
+  const needed = Math.ceil((bytes + 2 * operation.key.length + 1024) / 1024) * 1024;
+  return new FerryError({
+    kind: 'refused',
+    code: 'VALUE_TOO_LARGE',
+    message: `The target refuses the value of ${showKey(operation.key)}, ${formatBytes(bytes)}, as too large.`,
+    hint: `Start every member of the target with --max-request-bytes ${needed} or more, then run this again: it goes on where it stopped.`,
+    cause,
+  });
+}
