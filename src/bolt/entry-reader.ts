@@ -63,47 +63,30 @@ export class EntryReader {
 
   /** One entry for each index record, in their order, whatever the order in the file. */
   read(bytes: Buffer, records: Uint32Array): StoreEntry[] {
-    const inFileOrder = Array.from(records.keys()).sort(
-      (a, b) => valueOffsetAt(bytes, records[a]!) - valueOffsetAt(bytes, records[b]!),
-    );
-    let total = 0;
-    for (const record of records) total += valueLengthAt(bytes, record);
+    const places = new ValuePlaces(bytes, records);
     // Not from Node's pool, which a kept entry would hold on to with everything else in it.
-    const target = Buffer.allocUnsafeSlow(total);
+    const target = Buffer.allocUnsafeSlow(places.total);
     const entries = new Array<StoreEntry>(records.length);
     let filled = 0;
-    for (let i = 0; i < inFileOrder.length;) {
-      const next = this.#readRun(bytes, records, inFileOrder, i);
-      const start = valueOffsetAt(bytes, records[inFileOrder[i]!]!);
+    for (let i = 0; i < records.length;) {
+      const { next, start, end } = places.run(i);
+      this.#readScratch(start, end - start);
       for (; i < next; i++) {
-        const record = records[inFileOrder[i]!]!;
-        const at = valueOffsetAt(bytes, record) - start;
-        const length = valueLengthAt(bytes, record);
+        const which = places.inFileOrder[i]!;
+        const at = places.offsets[which]! - start;
+        const length = valueLengthAt(bytes, records[which]!);
         this.#scratch.copy(target, filled, at, at + length);
         this.#offset = start + at;
-        entries[inFileOrder[i]!] = this.#entry(bytes, record, target, filled, filled + length);
+        entries[which] = this.#entry(bytes, records[which]!, target, filled, filled + length);
         filled += length;
       }
     }
     return entries;
   }
 
-  /** Reads records that lie close together into the scratch buffer; returns the first that is not among them. */
-  #readRun(bytes: Buffer, records: Uint32Array, inFileOrder: readonly number[], first: number): number {
-    const start = valueOffsetAt(bytes, records[inFileOrder[first]!]!);
-    let end = start + valueLengthAt(bytes, records[inFileOrder[first]!]!);
-    let next = first + 1;
-    for (; next < inFileOrder.length; next++) {
-      const record = records[inFileOrder[next]!]!;
-      const offset = valueOffsetAt(bytes, record);
-      const newEnd = offset + valueLengthAt(bytes, record);
-      if (offset - end > widestGap || newEnd - start > longestRead) break;
-      end = newEnd;
-    }
-    const length = end - start;
+  #readScratch(start: number, length: number): void {
     if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(Math.max(length, longestRead));
     this.#file.readInto(this.#scratch, 0, length, start);
-    return next;
   }
 
   #entry(index: Buffer, record: number, bytes: Buffer, start: number, end: number): StoreEntry {
@@ -131,5 +114,43 @@ export class EntryReader {
 
   #changed(what: string): CorruptFileError {
     return new CorruptFileError('RECORD_CORRUPT', this.#file.path, `byte ${this.#offset}: ${what}`);
+  }
+}
+
+/** Where the values of a batch lie, and in which order to read them. */
+class ValuePlaces {
+  /** Bytes of all records together. */
+  readonly total: number;
+  readonly offsets: Float64Array;
+  readonly inFileOrder: Uint32Array;
+  readonly #ends: Float64Array;
+
+  constructor(bytes: Buffer, records: Uint32Array) {
+    const offsets = new Float64Array(records.length);
+    this.#ends = new Float64Array(records.length);
+    let total = 0;
+    for (let i = 0; i < records.length; i++) {
+      const length = valueLengthAt(bytes, records[i]!);
+      offsets[i] = valueOffsetAt(bytes, records[i]!);
+      this.#ends[i] = offsets[i]! + length;
+      total += length;
+    }
+    this.total = total;
+    this.offsets = offsets;
+    this.inFileOrder = new Uint32Array(records.length).map((_, i) => i);
+    this.inFileOrder.sort((a, b) => offsets[a]! - offsets[b]!);
+  }
+
+  /** The records from `first` on, in file order, that lie so close together that one read fetches them. */
+  run(first: number): { readonly next: number; readonly start: number; readonly end: number } {
+    const start = this.offsets[this.inFileOrder[first]!]!;
+    let end = this.#ends[this.inFileOrder[first]!]!;
+    let next = first + 1;
+    for (; next < this.inFileOrder.length; next++) {
+      const which = this.inFileOrder[next]!;
+      if (this.offsets[which]! - end > widestGap || this.#ends[which]! - start > longestRead) break;
+      end = this.#ends[which]!;
+    }
+    return { next, start, end };
   }
 }

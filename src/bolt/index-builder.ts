@@ -1,5 +1,12 @@
-import { compareRecords, isTombstone, keyLengthAt, recordLength, writeRecord } from './index-record.js';
-import type { RecordFields } from './index-record.js';
+import {
+  compareRecords,
+  isTombstone,
+  keyLengthAt,
+  recordLength,
+  sameKey,
+  writeRecord,
+} from './index-record.js';
+import type { RecordParts } from './index-record.js';
 import { FileIndex, MemoryIndex } from './key-index.js';
 import type { KeyIndex } from './key-index.js';
 import { sortRecords } from './key-sort.js';
@@ -35,16 +42,16 @@ export class IndexBuilder {
     this.#arena = Buffer.from(new ArrayBuffer(options.runBytes ?? defaultRunBytes));
   }
 
-  /** Adds the next younger record, whose key is `source[keyStart, keyEnd)`. */
-  add(fields: RecordFields, source: Buffer, keyStart: number, keyEnd: number): void {
-    if (this.#filled + recordLength(keyEnd - keyStart) > this.#arena.length) this.#spill();
+  /** Adds the next younger record. */
+  add(parts: RecordParts): void {
+    if (this.#filled + recordLength(parts.keyEnd - parts.keyStart) > this.#arena.length) this.#spill();
     if (this.#count === this.#records.length) {
       const grown = new Uint32Array(this.#count * 2);
       grown.set(this.#records);
       this.#records = grown;
     }
     this.#records[this.#count++] = this.#filled;
-    this.#filled = writeRecord(this.#arena, this.#filled, fields, source, keyStart, keyEnd);
+    this.#filled = writeRecord(this.#arena, this.#filled, parts);
   }
 
   finish(): KeyIndex {
@@ -103,12 +110,10 @@ export class IndexBuilder {
   }
 }
 
-function sameKey(arena: Buffer, a: number, b: number): boolean {
-  return keyLengthAt(arena, a) === keyLengthAt(arena, b) && compareRecords(arena, a, arena, b) === 0;
-}
-
 function live(arena: Buffer, records: Uint32Array): Uint32Array {
-  return records.filter((record) => !isTombstone(arena, record));
+  let kept = 0;
+  for (const record of records) if (!isTombstone(arena, record)) records[kept++] = record;
+  return records.slice(0, kept);
 }
 
 /** Walks through a sorted run. `bytes` and `record` are valid after `advance` has returned true. */

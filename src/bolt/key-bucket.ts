@@ -65,7 +65,15 @@ class LeafScan {
   records = 0;
   readonly #db: BboltFile;
   readonly #builder: IndexBuilder;
-  readonly #fields = { valueLength: 0, valueOffset: 0, revision: 0n, lease: 0n };
+  readonly #parts = {
+    source: Buffer.alloc(0) as Buffer,
+    keyStart: 0,
+    keyEnd: 0,
+    revisionStart: 0,
+    valueLength: 0,
+    valueOffset: 0,
+    lease: 0n,
+  };
   readonly #record: KeyValueView;
   /** Which record is being decoded, for the message of an error. */
   #leaf = 0;
@@ -80,21 +88,24 @@ class LeafScan {
   add(leaf: LeafPage): void {
     const { bytes } = leaf;
     const record = this.#record;
+    const parts = this.#parts;
+    parts.source = bytes;
     this.#leaf = leaf.id;
     for (let i = 0; i < leaf.count; i++) {
       this.#element = i;
       checkRevision(this.#db, leaf, i);
       const start = keyEnd(leaf, i);
       const end = valueEnd(leaf, i);
-      const revisionStart = keyStart(leaf, i);
       record.decodeKeyAndLease(bytes, start, end);
       if (record.keyEnd - record.keyStart > longestKey) throw this.#corrupt('has a key of absurd length');
-      const deleted = start - revisionStart > revisionLength;
-      this.#fields.valueLength = deleted ? tombstone : end - start;
-      this.#fields.valueOffset = leaf.offset + start;
-      this.#fields.revision = bytes.readBigInt64BE(revisionStart);
-      this.#fields.lease = deleted ? 0n : record.lease;
-      this.#builder.add(this.#fields, bytes, record.keyStart, record.keyEnd);
+      parts.revisionStart = keyStart(leaf, i);
+      const deleted = start - parts.revisionStart > revisionLength;
+      parts.keyStart = record.keyStart;
+      parts.keyEnd = record.keyEnd;
+      parts.valueLength = deleted ? tombstone : end - start;
+      parts.valueOffset = leaf.offset + start;
+      parts.lease = deleted ? 0n : record.lease;
+      this.#builder.add(parts);
     }
     this.records += leaf.count;
   }

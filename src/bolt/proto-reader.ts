@@ -44,17 +44,18 @@ export class ProtoReader {
 
   /** A varint that fits 32 bits; what is beyond them is an error. */
   uint32(): number {
+    const { bytes, end } = this;
     let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      if (this.pos >= this.end) throw this.#fail('ends inside a number');
-      const byte = this.bytes[this.pos++]!;
-      value += (byte & 0x7f) * 2 ** shift;
+    for (let shift = 0, at = this.pos; at < end && shift < 35; shift += 7) {
+      const byte = bytes[at++]!;
+      value = shift < 28 ? value | ((byte & 0x7f) << shift) : value + (byte & 0x7f) * 0x10000000;
       if (byte < 0x80) {
+        this.pos = at;
         if (value > 0xffffffff) break;
         return value;
       }
     }
-    throw this.#fail('has a number that is too large');
+    throw this.#fail('has a number that is cut short or too large');
   }
 
   /** An int64 field, negative numbers included. */
@@ -63,26 +64,29 @@ export class ProtoReader {
   }
 
   uint64(): bigint {
+    if (this.wireType !== 0) throw this.#fail('has a field of the wrong type');
+    const { bytes, end } = this;
+    let at = this.pos;
     let low = 0;
-    // Seven bytes make 49 bits, which a JS number holds; only ids need the rest.
-    for (let i = 0; i < 7; i++) {
-      const byte = this.#varintByte();
-      low += (byte & 0x7f) * 2 ** (7 * i);
-      if (byte < 0x80) return BigInt(low);
+    // Four bytes make 28 bits, which most revisions and versions fit: no arithmetic on bigints for those.
+    for (let shift = 0; shift < 28 && at < end; shift += 7) {
+      const byte = bytes[at++]!;
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        this.pos = at;
+        return BigInt(low);
+      }
     }
     let value = BigInt(low);
-    for (let shift = 49n; shift < 70n; shift += 7n) {
-      const byte = this.#varintByte();
+    for (let shift = 28n; shift < 70n && at < end; shift += 7n) {
+      const byte = bytes[at++]!;
       value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, value);
+      if (byte < 0x80) {
+        this.pos = at;
+        return BigInt.asUintN(64, value);
+      }
     }
-    throw this.#fail('has a number that is too large');
-  }
-
-  #varintByte(): number {
-    if (this.wireType !== 0) throw this.#fail('has a field of the wrong type');
-    if (this.pos >= this.end) throw this.#fail('ends inside a number');
-    return this.bytes[this.pos++]!;
+    throw this.#fail('has a number that is cut short or too large');
   }
 
   bool(): boolean {
@@ -112,7 +116,7 @@ export class ProtoReader {
   skip(): void {
     switch (this.wireType) {
       case 0:
-        this.uint64();
+        this.#skipVarint();
         return;
       case 1:
         this.#advance(8);
@@ -126,6 +130,17 @@ export class ProtoReader {
       default:
         throw this.#fail(`has a field of the wire type ${this.wireType}`);
     }
+  }
+
+  #skipVarint(): void {
+    const { bytes, end } = this;
+    for (let at = this.pos; at < end && at - this.pos < 10;) {
+      if (bytes[at++]! < 0x80) {
+        this.pos = at;
+        return;
+      }
+    }
+    throw this.#fail('has a number that is cut short or too large');
   }
 
   #advance(length: number): void {
