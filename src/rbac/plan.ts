@@ -1,0 +1,207 @@
+import { FerryError } from '../core/errors.js';
+import type { EtcdClient } from '../etcd/client.js';
+import { grantWords, rangeWords } from './etcdctl-words.js';
+import { findingsOf } from './findings.js';
+import type { RbacFinding, RbacOptions, RbacPlan, RbacStep } from './plan-types.js';
+import { planRoleChanges, type RoleChange } from './role-changes.js';
+import { rootName, sensuRole, sensuUser, wantedGrants, type Profile } from './wanted.js';
+
+/**
+ * Compares users, roles and grants with what is wanted. Changes nothing. The client must be logged in as root
+ * when auth is on, and without credentials when it is off. Users and roles other than Sensu's are not looked at.
+ *
+ * @throws FerryError `denied` when the client may not read users and roles.
+ */
+export async function planRbac(client: EtcdClient, options: RbacOptions): Promise<RbacPlan> {
+  const authEnabled = await client.auth.enabled();
+  const role = await planRole(client, options.profile);
+  const user = await planUser(client, options, authEnabled);
+  const enable = options.enableAuth && !authEnabled ? await planEnabling(client) : [];
+  const steps = [...role.before, ...user.steps, ...role.after, ...enable];
+  const findings = [...user.findings, ...(await findingsOf(client, options, authEnabled))];
+  return { profile: options.profile, authEnabled, steps, findings };
+}
+
+interface RoleSteps {
+  readonly before: readonly RbacStep[];
+  /** Made last, when the user holds what it needs. */
+  readonly after: readonly RbacStep[];
+}
+
+async function planRole(client: EtcdClient, profile: Profile): Promise<RoleSteps> {
+  const actual = await client.auth.rolePermissions(sensuRole);
+  const changes = planRoleChanges(actual ?? [], wantedGrants(profile));
+  const create: RbacStep[] =
+    actual === undefined
+      ? [
+          {
+            action: { type: 'create-role', role: sensuRole },
+            what: `Create the role ${sensuRole}`,
+            effect: 'It is empty at first.',
+          },
+        ]
+      : [];
+  return {
+    before: [...create, ...changes.grants.map(roleStep)],
+    after: changes.revokes.map(roleStep),
+  };
+}
+
+function roleStep(change: RoleChange): RbacStep {
+  const effect = `${sensuRole} ${change.effect}.`;
+  const { permission } = change;
+  return change.type === 'grant'
+    ? {
+        action: { type: 'grant-permission', role: sensuRole, permission },
+        what: `Grant ${sensuRole} ${grantWords(permission)}`,
+        effect,
+      }
+    : {
+        action: { type: 'revoke-permission', role: sensuRole, permission },
+        what: `Revoke from ${sensuRole} ${rangeWords(permission)}`,
+        effect,
+      };
+}
+
+interface UserSteps {
+  readonly steps: readonly RbacStep[];
+  readonly findings: readonly RbacFinding[];
+}
+
+async function planUser(client: EtcdClient, options: RbacOptions, authEnabled: boolean): Promise<UserSteps> {
+  const roles = await client.auth.userRoles(sensuUser);
+  if (roles === undefined) return { steps: [createSensu, grantSensuRole], findings: [] };
+  const password = await planPassword(client, options, authEnabled);
+  return {
+    steps: [...password.steps, ...(roles.includes(sensuRole) ? [] : [grantSensuRole])],
+    findings: [...password.findings, ...extraRoles(roles)],
+  };
+}
+
+const createSensu: RbacStep = {
+  action: { type: 'create-user', user: sensuUser },
+  what: `Create the user ${sensuUser}`,
+  effect: 'It has the password given, and no role at first.',
+};
+
+const grantSensuRole: RbacStep = {
+  action: { type: 'grant-role', user: sensuUser, role: sensuRole },
+  what: `Give the user ${sensuUser} the role ${sensuRole}`,
+  effect: `${sensuUser} may do what the role may.`,
+};
+
+/** While auth is off, etcd compares no password with anything; it then can only be written anew. */
+async function planPassword(
+  client: EtcdClient,
+  options: RbacOptions,
+  authEnabled: boolean,
+): Promise<UserSteps> {
+  if (!authEnabled) {
+    return options.enableAuth
+      ? { steps: [setPassword('etcd tells nothing of a password while auth is off.')], findings: [] }
+      : { steps: [], findings: [uncheckedPassword] };
+  }
+  const password = options.passwords?.sensu;
+  if (password === undefined) return { steps: [], findings: [notGivenPassword] };
+  if (await client.auth.authenticates({ username: sensuUser, password })) return { steps: [], findings: [] };
+  return { steps: [setPassword('etcd refuses it now.')], findings: [passwordChange] };
+}
+
+function setPassword(reason: string): RbacStep {
+  return {
+    action: { type: 'set-password', user: sensuUser },
+    what: `Set the password of the user ${sensuUser}`,
+    effect: `It is surely the one given: ${reason}`,
+  };
+}
+
+const uncheckedPassword: RbacFinding = {
+  severity: 'note',
+  code: 'PASSWORD_NOT_COMPARED',
+  sentence: `The user ${sensuUser} exists. Its password is left alone: etcd compares none while auth is off.`,
+  remedy: 'It is set when auth is enabled (--enable-auth).',
+};
+
+const notGivenPassword: RbacFinding = {
+  severity: 'note',
+  code: 'PASSWORD_NOT_GIVEN',
+  sentence: `The user ${sensuUser} exists. Its password is left alone, as none is given to compare it with.`,
+  remedy: 'Name its file with --sensu-password-file.',
+};
+
+const passwordChange: RbacFinding = {
+  severity: 'note',
+  code: 'PASSWORD_CHANGES',
+  sentence: `The password of the user ${sensuUser} changes: a backend that has the old one can log in no more.`,
+  remedy: 'Put the new one into SENSU_BACKEND_ETCD_CLIENT_PASSWORD and restart the backends.',
+};
+
+function extraRoles(roles: readonly string[]): readonly RbacFinding[] {
+  const extra = roles.filter((role) => role !== sensuRole);
+  if (extra.length === 0) return [];
+  const names = extra.join(', ');
+  return [
+    {
+      severity: 'warning',
+      code: 'USER_HAS_OTHER_ROLES',
+      sentence: `The user ${sensuUser} also has ${extra.length === 1 ? 'the role' : 'the roles'} ${names}: left alone, as somebody else's.`,
+      remedy: `If it does not need them: ${extra.map((role) => `etcdctl user revoke-role ${sensuUser} ${role}`).join(' && ')}`,
+    },
+  ];
+}
+
+/**
+ * Root's password must be certain before auth is on, as nothing lets root in afterwards. etcd can compare none
+ * before, and on a user made with `--no-password` it takes a new password without a word and goes on refusing
+ * it: so a root that is there is made anew, which leaves no doubt.
+ */
+async function planEnabling(client: EtcdClient): Promise<readonly RbacStep[]> {
+  const actual = await client.auth.userRoles(rootName);
+  const roles = await client.auth.roles();
+  const createRole: RbacStep = {
+    action: { type: 'create-role', role: rootName },
+    what: `Create the role ${rootName}`,
+    effect: 'Who has it may do everything.',
+  };
+  return [
+    ...(roles.includes(rootName) ? [] : [createRole]),
+    ...(actual === undefined ? createRoot : [replaceRoot([...new Set([...actual, rootName])])]),
+    {
+      action: { type: 'enable-auth' },
+      what: 'Enable auth',
+      effect: 'etcd refuses every request without a user. Both logins are tried right after.',
+    },
+  ];
+}
+
+const createRoot: readonly RbacStep[] = [
+  {
+    action: { type: 'create-user', user: rootName },
+    what: `Create the user ${rootName}`,
+    effect: 'It has the password given.',
+  },
+  {
+    action: { type: 'grant-role', user: rootName, role: rootName },
+    what: `Give the user ${rootName} the role ${rootName}`,
+    effect: 'It may do everything; etcd enables auth only when there is such a user.',
+  },
+];
+
+function replaceRoot(roles: readonly string[]): RbacStep {
+  return {
+    action: { type: 'replace-user', user: rootName, roles },
+    what: `Make the user ${rootName} anew, with the role${roles.length === 1 ? '' : 's'} ${roles.join(', ')}`,
+    effect: 'Its password is surely the one given: etcd tells nothing of it while auth is off.',
+  };
+}
+
+/** For callers that reach a cluster with auth on, where a plan needs root. */
+export function rootNeeded(cause?: unknown): FerryError {
+  return new FerryError({
+    kind: 'denied',
+    code: 'ETCD_ROOT_NEEDED',
+    message: 'Auth is on in this etcd, and only root may read and change users and roles.',
+    hint: 'Name the file with its password: --root-password-file FILE (or --user and --password-file of another user with the role root).',
+    cause,
+  });
+}

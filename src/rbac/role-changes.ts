@@ -1,0 +1,84 @@
+import type { Permission } from '../etcd/client.js';
+import { rangeWords } from './etcdctl-words.js';
+import { differenceOf, etcdRangeOf, keysWith, sameRange } from './ranges.js';
+
+/** One change of a role's permissions. A grant on a range that the role has already replaces its access. */
+export interface RoleChange {
+  readonly type: 'grant' | 'revoke';
+  readonly permission: Permission;
+  /** What the role may do after it that it might not before, and the other way round, in words. */
+  readonly effect: string;
+}
+
+/** What takes a role from the one list of permissions to the other. */
+export interface RoleChanges {
+  readonly grants: readonly RoleChange[];
+  /** To be made after the grants, so that a backend at work never lacks an access in between. */
+  readonly revokes: readonly RoleChange[];
+}
+
+export function planRoleChanges(actual: readonly Permission[], wanted: readonly Permission[]): RoleChanges {
+  const track = new RoleTrack(actual);
+  const grants = wanted.flatMap((permission) => {
+    const same = actual.filter((other) => sameRange(other, permission));
+    if (same.length > 0 && same.every((other) => other.access === permission.access)) return [];
+    if (same.length === 0 || !sharesKey(actual, permission)) return [track.grant(permission)];
+    return [track.revoke(same[0]!), track.grant(permission)];
+  });
+  const revokes = actual
+    .filter((permission) => !wanted.some((other) => sameRange(other, permission)))
+    .filter((permission, index, all) => all.findIndex((other) => sameRange(other, permission)) === index)
+    .map((permission) => track.revoke(permission));
+  return { grants, revokes };
+}
+
+/**
+ * etcd looks only at the first permission with the key to see whether a grant replaces one. Where a role has two
+ * ranges from one key, a grant on the second is put beside it, and the old access stays.
+ */
+function sharesKey(actual: readonly Permission[], permission: Permission): boolean {
+  return actual.some((other) => other.key.equals(permission.key) && !sameRange(other, permission));
+}
+
+/** The permissions of a role while changes are made to them. */
+class RoleTrack {
+  #permissions: readonly Permission[];
+
+  constructor(permissions: readonly Permission[]) {
+    this.#permissions = permissions;
+  }
+
+  grant(permission: Permission): RoleChange {
+    return { type: 'grant', permission, effect: this.#turnInto([...this.#without(permission), permission]) };
+  }
+
+  revoke(permission: Permission): RoleChange {
+    return { type: 'revoke', permission, effect: this.#turnInto(this.#without(permission)) };
+  }
+
+  #without(permission: Permission): readonly Permission[] {
+    return this.#permissions.filter((other) => !sameRange(other, permission));
+  }
+
+  #turnInto(next: readonly Permission[]): string {
+    const effect = describeEffect(this.#permissions, next);
+    this.#permissions = next;
+    return effect;
+  }
+}
+
+function describeEffect(before: readonly Permission[], after: readonly Permission[]): string {
+  const parts = [
+    ['may', after, before],
+    ['may no longer', before, after],
+  ] as const;
+  const words = parts.flatMap(([verb, more, fewer]) =>
+    (['read', 'write'] as const).flatMap((access) => {
+      const keys = differenceOf(keysWith(access, more), keysWith(access, fewer));
+      return keys.length === 0
+        ? []
+        : [`${verb} ${access} ${keys.map((range) => rangeWords(etcdRangeOf(range))).join(', ')}`];
+    }),
+  );
+  return words.length === 0 ? 'changes no access: other grants hold these keys too' : words.join('; ');
+}
