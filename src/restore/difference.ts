@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { formatCount } from '../core/units.js';
+import { asFerryError } from '../snapshot/open.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { showKey } from './key-name.js';
@@ -10,9 +12,10 @@ import { after } from './transaction.js';
 /** What is known of a key without its value. */
 export type KeyState = Pick<StoreEntry, 'key' | 'modRevision' | 'lease'>;
 
-/** A store whose keys can be listed. Where it can list them without their values, it says so by `keys`. */
+/** A store whose keys can be listed; cheaply, where it lies in a file that lists them without their values. */
 export interface KeyListing extends StoreView {
-  keys?(range?: KeyRange): Iterable<readonly KeyState[]> | AsyncIterable<readonly KeyState[]>;
+  readonly path?: string;
+  readonly file?: { keys(range: KeyRange): Iterable<readonly KeyState[]> };
 }
 
 /** Neighbouring keys of which most have changed, so that they are read in one go. */
@@ -82,7 +85,19 @@ export async function planDifference(
 
 /** Keys in order, without values where the store can do so. */
 export async function* listKeys(store: KeyListing, range: KeyRange): AsyncGenerator<readonly KeyState[]> {
-  yield* store.keys?.(range) ?? store.entries(range);
+  if (store.file === undefined) {
+    yield* store.entries(range);
+    return;
+  }
+  try {
+    for (const batch of store.file.keys(range)) {
+      yield batch;
+      // The file is read without a pause; leases must be renewed meanwhile.
+      await setImmediate();
+    }
+  } catch (error) {
+    throw asFerryError(error, store.path ?? 'The store');
+  }
 }
 
 interface OpenRun {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyDifference, type AppliedDifference } from '../../src/restore/apply-difference.js';
-import { planDifference, type KeyListing } from '../../src/restore/difference.js';
+import { planDifference, type KeyListing, type KeyState } from '../../src/restore/difference.js';
 import { planLoad } from '../../src/restore/load-plan.js';
 import { applyLoad } from '../../src/restore/load.js';
 import { verifyCopy } from '../../src/restore/verify-copy.js';
-import type { StoreView } from '../../src/store/view.js';
+import type { Revision, StoreView } from '../../src/store/view.js';
 import { leaseId, MemoryEtcd, MemoryKeeper, memoryView, type Wanted } from './memory-etcd.js';
 import { silentContext } from './silent-context.js';
 
@@ -29,6 +29,12 @@ async function carry(
   return { etcd, applied, keeper };
 }
 
+const listed = (name: string, modRevision: bigint): KeyState => ({
+  key: Buffer.from(name),
+  modRevision: modRevision as Revision,
+  lease: undefined,
+});
+
 const key = (n: number): string => `/sensu.io/k${String(n).padStart(4, '0')}`;
 
 describe('difference', () => {
@@ -46,7 +52,7 @@ describe('difference', () => {
     let wholeReads = 0;
     const now: KeyListing = {
       ...view,
-      keys: (range) => view.entries(range),
+      file: { keys: () => [changed.map(({ key: name, modRevision = 2n }) => listed(name, modRevision))] },
       entries: async function* (range) {
         if (range?.start.equals(Buffer.from('/sensu.io/')) === true) wholeReads += 1;
         else for await (const batch of view.entries(range)) valuesRead += batch.length;
