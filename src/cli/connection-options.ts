@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Context, Environment } from '../core/context.js';
-import { FerryError, systemCode } from '../core/errors.js';
+import { FerryError } from '../core/errors.js';
 import { isReadableByOthers, readSecretFile } from '../core/secret-file.js';
-import type { ConnectOptions, Credentials, TlsFiles } from '../etcd/client.js';
+import type { ConnectOptions, Credentials } from '../etcd/client.js';
+import { readTlsFiles } from '../etcd/tls-files.js';
 
 export interface ConnectionFlags {
   readonly endpoints?: readonly string[];
@@ -59,48 +59,6 @@ export async function connectOptionsFrom(flags: ConnectionFlags, context: Contex
     }),
     ...(credentials && { credentials }),
   };
-}
-
-export interface TlsPaths {
-  readonly cacert?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
-
-export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
-  if ((paths.cert === undefined) !== (paths.key === undefined)) {
-    throw new FerryError({
-      kind: 'usage',
-      code: 'CLIENT_CERTIFICATE_INCOMPLETE',
-      message: 'A client certificate and its key go together, but only one of them is given.',
-      hint: 'Give both --cert and --key, or neither.',
-    });
-  }
-  return {
-    ...(paths.cacert !== undefined && { ca: await readPem(paths.cacert, '--cacert') }),
-    ...(paths.cert !== undefined && { cert: await readPem(paths.cert, '--cert') }),
-    ...(paths.key !== undefined && { key: await readPem(paths.key, '--key') }),
-  };
-}
-
-async function readPem(path: string, option: string): Promise<Buffer> {
-  let content: Buffer;
-  try {
-    content = await readFile(path);
-  } catch (error) {
-    throw notPem(path, option, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
-  }
-  if (!content.includes('-----BEGIN ')) throw notPem(path, option, 'is not a PEM file');
-  return content;
-}
-
-function notPem(path: string, option: string, fault: string): FerryError {
-  return new FerryError({
-    kind: 'usage',
-    code: 'TLS_FILE_UNUSABLE',
-    message: `The file of ${option}, ${path}, ${fault}.`,
-    hint: 'Give the path of a PEM file, such as etcd itself is started with.',
-  });
 }
 
 async function readCredentials(flags: ConnectionFlags, context: Context): Promise<Credentials | undefined> {

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
 import { ExitCode } from './exit-codes.js';
+import { addMigrateCommands } from './migrate.js';
 import { addSnapshotCommands } from './snapshot.js';
+import { readVersion } from './version.js';
 
 /** Only commander and option definitions are loaded here; each command imports its task when it runs. */
 function buildProgram(): Command {
@@ -13,12 +14,8 @@ function buildProgram(): Command {
     .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
   addSnapshotCommands(program);
+  addMigrateCommands(program);
   return program;
-}
-
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }
 
 function exitOnUsageError(command: Command): void {

@@ -25,7 +25,12 @@ export interface Facts {
     readonly sensuClusterId: string | null;
   };
   readonly grants: { readonly changes: readonly string[] };
-  readonly load: { readonly keys: number; readonly leases: number; readonly milliseconds: number };
+  readonly load: {
+    readonly keys: number;
+    readonly leases: number;
+    readonly written: number;
+    readonly milliseconds: number;
+  };
   readonly stop: { readonly stopAskedAt: string; readonly stoppedAt: string };
   readonly difference: {
     readonly sourceRevision: string;

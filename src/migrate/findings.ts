@@ -1,3 +1,5 @@
+import type { FailureKind } from '../core/errors.js';
+
 /** `refusal`: the migration cannot be done like this. `warning`: it can, but look at it first. `note`: good to know. */
 export type Severity = 'refusal' | 'warning' | 'note';
 
@@ -8,6 +10,8 @@ export interface Finding {
   readonly code: string;
   readonly sentence: string;
   readonly remedy: string;
+  /** For a refusal: the exit code it ends with. Default `refused`. */
+  readonly kind?: FailureKind;
 }
 
 export const refusal = (code: string, sentence: string, remedy: string): Finding => ({

@@ -37,6 +37,3 @@ export interface Secrets {
   readonly sensu: Credentials;
   readonly apiKey: string | undefined;
 }
-
-/** The user that backends log in to etcd as: the name of the guide. */
-export const sensuUser = 'sensu';

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
-import type { EtcdClient } from '../etcd/client.js';
 import type { Facts, FactsOf, StepId } from './facts.js';
+import type { RunResources } from './resources.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 import type { MigrationSource } from './source.js';
 
@@ -12,18 +12,11 @@ export interface StepContext {
   readonly source: MigrationSource;
   readonly runDirectory: string;
   readonly facts: Partial<Facts>;
-  /** The target as root where it has auth, made anew after auth was enabled. */
-  readonly connections: Connections;
+  readonly resources: RunResources;
+  /** Name and version of this program. */
+  readonly tool: string;
   /** True when this process did not do all earlier steps itself: nothing in memory can be relied on. */
   readonly resumed: boolean;
-}
-
-/** Connections that live as long as the run. */
-export interface Connections {
-  target(): Promise<EtcdClient>;
-  /** Forgets the connection, so that the next one is made with what is true now. */
-  renewTarget(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** One journalled piece of the work. */

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { CorruptFileError, type CorruptFileCode } from '../bolt/corrupt.js';
 import { openSnapshot, type StoreFile } from '../bolt/store-file.js';
 import { TempFile } from '../bolt/temp-file.js';
+import type { KeyHead } from '../bolt/types.js';
 import { checkTrailer } from '../bolt/trailer.js';
 import type { Context } from '../core/context.js';
 import { FerryError, systemCode, type FailureKind } from '../core/errors.js';
@@ -19,6 +20,8 @@ export interface OpenedStore extends StoreView {
   /** True when a hash over the whole file was checked; a bare `db` file has none. */
   readonly hashChecked: boolean;
   readonly file: StoreFile;
+  /** Live keys in byte order, without their values. */
+  keys(range?: KeyRange): AsyncIterable<readonly KeyHead[]>;
   close(): void;
 }
 
@@ -83,12 +86,13 @@ async function openArchive(path: string, context: Context): Promise<OpenedStore>
 }
 
 /** A store file as the view that copies, comparisons and digests work on. */
-export function asView(file: StoreFile): StoreView & Pick<OpenedStore, 'file' | 'close'> {
+export function asView(file: StoreFile): StoreView & Pick<OpenedStore, 'file' | 'keys' | 'close'> {
   return {
     file,
     revision: file.revision,
     leases: () => Promise.resolve(file.leases),
     entries: (range?: KeyRange) => breathing(file.path, () => file.entries(range)),
+    keys: (range?: KeyRange) => breathing(file.path, () => file.keys(range)),
     close: () => {
       file.close();
     },

@@ -1,0 +1,203 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import type { RecordedSettings } from '../migrate/settings.js';
+import { confirm } from './confirm.js';
+import { collectUrls } from './connection-options.js';
+import { ExitCode } from './exit-codes.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { toolName } from './version.js';
+
+interface MigrateFlags extends OutputOptions {
+  readonly backendConfig: string;
+  readonly envFile: string;
+  readonly endpoints: readonly string[];
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly sourceEndpoints?: readonly string[];
+  readonly sourceCacert?: string;
+  readonly sourceCert?: string;
+  readonly sourceKey?: string;
+  readonly rootPasswordFile?: string;
+  readonly sensuPasswordFile: string;
+  readonly enableAuth?: boolean;
+  readonly profile: RecordedSettings['profile'];
+  readonly stopCommand: string;
+  readonly startCommand: string;
+  readonly startTimeout: string;
+  readonly apiUrl?: string;
+  readonly apiKeyFile?: string;
+  readonly runDir: string;
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+}
+
+interface RunFlags extends OutputOptions {
+  readonly runDir: string;
+  readonly yes?: boolean;
+}
+
+export function addMigrateCommands(program: Command): void {
+  const migrate = program
+    .command('migrate')
+    .description('move a backend from embedded to external etcd, or go back');
+  addEmbeddedToExternal(migrate);
+  addRunCommand(migrate, 'status', 'show how far a migration has come').action(runs(status));
+  addRunCommand(migrate, 'resume', 'go on with a migration that was cut off')
+    .option('--yes', 'do not ask')
+    .action(runs(resume));
+  addRunCommand(migrate, 'rollback', 'put the backend back on its embedded store')
+    .option('--yes', 'do not ask')
+    .action(runs(rollback));
+}
+
+function addRunCommand(migrate: Command, name: string, description: string): Command {
+  return addOutputOptions(
+    migrate
+      .command(name)
+      .description(description)
+      .requiredOption('--run-dir <dir>', 'the directory that the migration was started with'),
+  );
+}
+
+function addEmbeddedToExternal(migrate: Command): void {
+  const command = migrate
+    .command('embedded-to-external')
+    .description('carry the store of a single backend to an external etcd and switch the backend to it')
+    .option('--backend-config <file>', "the backend's configuration", '/etc/sensu/backend.yml')
+    .option('--env-file <file>', "the backend's environment file", '/etc/default/sensu-backend')
+    .requiredOption('--endpoints <urls>', 'client URLs of the external etcd, comma-separated', collectUrls)
+    .option('--cacert <file>', 'CA of the external etcd; also written into backend.yml')
+    .option('--cert <file>', 'client certificate; also written into backend.yml')
+    .option('--key <file>', 'key of the client certificate; also written into backend.yml')
+    .option(
+      '--source-endpoints <urls>',
+      'client URLs of the embedded etcd, when not those of backend.yml',
+      collectUrls,
+    )
+    .option('--source-cacert <file>', 'CA of the embedded etcd')
+    .option('--source-cert <file>', 'client certificate for the embedded etcd')
+    .option('--source-key <file>', 'key of that certificate')
+    .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
+    .requiredOption('--sensu-password-file <file>', 'password for the etcd user sensu')
+    .option('--enable-auth', 'turn auth on in the external etcd')
+    .option('--profile <name>', 'grants: documented, least or init', parseProfile, 'documented')
+    .option('--stop-command <command>', 'stops the backend', 'systemctl stop sensu-backend')
+    .option('--start-command <command>', 'starts the backend', 'systemctl start sensu-backend')
+    .option('--start-timeout <seconds>', 'how long the backend may take to answer', '60')
+    .option('--api-url <url>', "Sensu's API, when not that of backend.yml")
+    .option('--api-key-file <file>', 'an API key, to prove the cluster id and a login')
+    .requiredOption('--run-dir <dir>', 'where the journal, the safety snapshot and the old files go')
+    .option('--plan', 'look, print findings and plan, and stop')
+    .option('--yes', 'do not ask');
+  addOutputOptions(command).action(runs(embeddedToExternal));
+}
+
+function parseProfile(value: string): RecordedSettings['profile'] {
+  if (value === 'documented' || value === 'least' || value === 'init') return value;
+  throw usageError('PROFILE_UNKNOWN', `There is no profile ${value}.`, 'Use documented, least or init.');
+}
+
+async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {
+  const { readSecrets } = await import('../migrate/read-secrets.js');
+  const { planMigration, describePlan } = await import('../migrate/plan.js');
+  const { applyMigration } = await import('../migrate/run.js');
+  const { describeReport } = await import('../migrate/report.js');
+  const settings = settingsOf(flags);
+  const secrets = await readSecrets(settings);
+  const plan = await planMigration(context, settings, secrets, resolve(flags.runDir));
+  if (flags.plan === true) {
+    return {
+      text: describePlan(plan),
+      json: plan,
+      exit: plan.findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done,
+    };
+  }
+  await confirm(context, flags, describePlan(plan), 'migrate');
+  const report = await applyMigration(context, plan, secrets, toolName());
+  return { text: describeReport(report), json: report };
+}
+
+function settingsOf(flags: MigrateFlags): RecordedSettings {
+  const startTimeoutSeconds = Number(flags.startTimeout);
+  if (!(startTimeoutSeconds > 0)) {
+    throw usageError(
+      'TIMEOUT_UNUSABLE',
+      `--start-timeout ${flags.startTimeout} is no number of seconds.`,
+      'Use 60 or so.',
+    );
+  }
+  return {
+    backendConfig: resolve(flags.backendConfig),
+    envFile: resolve(flags.envFile),
+    endpoints: [...flags.endpoints],
+    tls: absolutePaths(flags.cacert, flags.cert, flags.key),
+    ...(flags.sourceEndpoints && { sourceEndpoints: [...flags.sourceEndpoints] }),
+    sourceTls: absolutePaths(flags.sourceCacert, flags.sourceCert, flags.sourceKey),
+    stopCommand: flags.stopCommand,
+    startCommand: flags.startCommand,
+    ...(flags.apiUrl !== undefined && { apiUrl: flags.apiUrl }),
+    ...(flags.apiKeyFile !== undefined && { apiKeyFile: resolve(flags.apiKeyFile) }),
+    ...(flags.rootPasswordFile !== undefined && { rootPasswordFile: resolve(flags.rootPasswordFile) }),
+    sensuPasswordFile: resolve(flags.sensuPasswordFile),
+    profile: flags.profile,
+    enableAuth: flags.enableAuth === true,
+    startTimeoutSeconds,
+  };
+}
+
+/** Absolute, because the backend reads the same files from another directory. */
+function absolutePaths(
+  cacert: string | undefined,
+  cert: string | undefined,
+  key: string | undefined,
+): RecordedSettings['tls'] {
+  return {
+    ...(cacert !== undefined && { cacert: resolve(cacert) }),
+    ...(cert !== undefined && { cert: resolve(cert) }),
+    ...(key !== undefined && { key: resolve(key) }),
+  };
+}
+
+async function status(_context: Context, flags: RunFlags): Promise<CommandResult> {
+  const { readRun } = await import('../migrate/journal.js');
+  const { describeRun } = await import('../migrate/status.js');
+  const run = await readRun(resolve(flags.runDir));
+  return { text: describeRun(run), json: { ...run, started: [...run.started] } };
+}
+
+async function resume(context: Context, flags: RunFlags): Promise<CommandResult> {
+  const { resumeMigration } = await import('../migrate/run.js');
+  const { readRun } = await import('../migrate/journal.js');
+  const { describeRun } = await import('../migrate/status.js');
+  const { describeReport } = await import('../migrate/report.js');
+  const directory = resolve(flags.runDir);
+  await confirm(context, flags, describeRun(await readRun(directory)), 'go on with this migration');
+  const report = await resumeMigration(context, directory, toolName());
+  return { text: describeReport(report), json: report };
+}
+
+async function rollback(context: Context, flags: RunFlags): Promise<CommandResult> {
+  const { rollbackMigration } = await import('../migrate/run.js');
+  const { readRun } = await import('../migrate/journal.js');
+  const { describeRun, describeRollback } = await import('../migrate/status.js');
+  const directory = resolve(flags.runDir);
+  await confirm(
+    context,
+    flags,
+    describeRun(await readRun(directory)),
+    'put the backend back on its embedded store',
+  );
+  const done = await rollbackMigration(context, directory);
+  return {
+    text: describeRollback(done),
+    json: done,
+    exit: done.servedTarget ? ExitCode.warnings : ExitCode.done,
+  };
+}
+
+function usageError(code: string, message: string, hint: string): FerryError {
+  return new FerryError({ kind: 'usage', code, message, hint });
+}

@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { formatBytes, formatCount, formatDuration, formatId } from '../core/units.js';
+import type { LoadPlan } from '../restore/load-plan.js';
+import type { RestorePlan, RestoreResult } from '../restore/restore-etcd.js';
+import { confirm } from './confirm.js';
+import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { ExitCode } from './exit-codes.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+
+interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags {
+  readonly from: string;
+  readonly prefix?: string;
+  readonly namespace?: string;
+  readonly excludeEphemeral?: boolean;
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+}
+
+export function addRestoreCommands(program: Command): void {
+  const restore = program.command('restore').description('bring a store back');
+  const command = restore
+    .command('etcd')
+    .description('load a store into a running etcd, leases included, and prove that it is the same')
+    .requiredOption(
+      '--from <path>',
+      'a .sferry archive, an etcd snapshot, or <state-dir>/etcd of a stopped backend',
+    )
+    .option('--prefix <prefix>', 'only keys that begin with it, such as /sensu.io/checks/')
+    .option('--namespace <name>', 'only keys of this Sensu namespace')
+    .option('--exclude-ephemeral', 'leave out leases and the keys that are bound to one')
+    .option('--plan', 'show what would be done, and stop')
+    .option('--yes', 'do not ask');
+  addOutputOptions(addConnectionOptions(command)).action(runs(restoreEtcd));
+}
+
+async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<CommandResult> {
+  const { connect } = await import('../etcd/connect.js');
+  const { openStore } = await import('../snapshot/open.js');
+  const { namespaceOf } = await import('../sensu/key-space.js');
+  const { partFrom } = await import('../restore/part-options.js');
+  const { applyRestoreEtcd, planRestoreEtcd } = await import('../restore/restore-etcd.js');
+
+  const part = partFrom(flags, namespaceOf);
+  const options = await connectOptionsFrom(flags, context);
+  const source = await openStore(flags.from, context);
+  try {
+    const client = await connect(options);
+    try {
+      const plan = await planRestoreEtcd(context, client, source, { part, tls: options.tls ?? {} });
+      for (const warning of plan.warnings) context.report.warn(warning);
+      if (flags.plan === true) return planned(plan);
+      await confirm(context, flags, describePlan(plan), 'write to this etcd');
+      const result = await applyRestoreEtcd(context, client, source, plan.load);
+      return done(plan, result);
+    } catch (error) {
+      if (context.signal.aborted) context.report.info('Run the same command again: it goes on from here.');
+      throw error;
+    } finally {
+      await client.close();
+    }
+  } finally {
+    source.close();
+  }
+}
+
+function planned(plan: RestorePlan): CommandResult {
+  return {
+    text: describePlan(plan),
+    json: { plan: planDocument(plan) },
+    exit: plan.warnings.length > 0 ? ExitCode.warnings : ExitCode.done,
+  };
+}
+
+function describePlan({ source, target, load }: RestorePlan): string {
+  const { keys, ephemeralKeys, bytes, leases } = load.source;
+  const cluster = [
+    target.version === undefined ? undefined : `etcd ${target.version}`,
+    target.clusterId === undefined ? undefined : `cluster ${formatId(target.clusterId)}`,
+    target.quotaBytes === undefined ? undefined : `quota ${formatBytes(target.quotaBytes)}`,
+    target.dbSizeInUse === undefined ? undefined : `${formatBytes(target.dbSizeInUse)} in use`,
+  ].filter((fact) => fact !== undefined);
+  return [
+    `Source  ${source.path}, revision ${source.revision}`,
+    `        ${formatCount(keys)} keys (${formatCount(ephemeralKeys)} of them ephemeral), ${formatBytes(bytes)}, ${formatCount(leases)} leases`,
+    `Target  ${target.endpoints.join(', ')}`,
+    ...(cluster.length > 0 ? [`        ${cluster.join(', ')}`] : []),
+    `        ${describeTarget(load)}`,
+  ].join('\n');
+}
+
+function describeTarget({ onTarget, alreadyThere, source }: LoadPlan): string {
+  if (onTarget === 0) return 'holds nothing of this part yet';
+  const left = source.keys - alreadyThere;
+  return `holds ${formatCount(alreadyThere)} of the keys already; ${formatCount(left)} are left to write`;
+}
+
+function planDocument({ source, target, load, warnings }: RestorePlan): object {
+  const { source: tally, alreadyThere, onTarget } = load;
+  return {
+    source: { ...source, ...tally },
+    target: { ...target, clusterId: target.clusterId === undefined ? null : formatId(target.clusterId) },
+    alreadyThere,
+    onTarget,
+    warnings,
+  };
+}
+
+function done(plan: RestorePlan, result: RestoreResult): CommandResult {
+  const { load, verified } = result;
+  const seconds = (load.milliseconds + verified.milliseconds) / 1000;
+  const warnings = [...plan.warnings, ...leaseWarnings(result)];
+  return {
+    text: describeResult(plan, result, seconds),
+    json: {
+      keys: plan.load.source.keys,
+      written: load.written,
+      alreadyThere: plan.load.alreadyThere,
+      bytes: plan.load.source.bytes,
+      leases: load.leases.length,
+      seconds,
+      loadSeconds: load.milliseconds / 1000,
+      verifySeconds: verified.milliseconds / 1000,
+      keysPerSecond: Math.round(load.written / (load.milliseconds / 1000)),
+      digest: { source: verified.source, target: verified.target },
+      targetRevision: verified.revision,
+      firstLeaseEndsAfterSeconds: result.firstLeaseEndsAfter ?? null,
+      warnings,
+    },
+    exit: warnings.length > 0 ? ExitCode.warnings : ExitCode.done,
+  };
+}
+
+function describeResult(
+  plan: RestorePlan,
+  { load, verified, firstLeaseEndsAfter }: RestoreResult,
+  seconds: number,
+): string {
+  const rate = Math.round(load.written / (load.milliseconds / 1000));
+  const { source: digest } = verified;
+  return [
+    `Restored ${formatCount(plan.load.source.keys)} keys (${formatBytes(plan.load.source.bytes)}) and ${formatCount(load.leases.length)} leases in ${formatDuration(seconds * 1000)}: ${formatCount(load.written)} written, ${formatCount(rate)} keys/s.`,
+    'Read back and compared: source and target are the same.',
+    `  lasting    ${digest.lasting}  ${formatCount(digest.lastingKeys)} keys`,
+    `  ephemeral  ${digest.ephemeral}  ${formatCount(digest.ephemeralKeys)} keys`,
+    ...(firstLeaseEndsAfter === undefined
+      ? []
+      : [
+          `Start a backend on this etcd within ${firstLeaseEndsAfter} s: then the first lease ends, with its keys, unless a backend keeps it.`,
+        ]),
+  ].join('\n');
+}
+
+function leaseWarnings({ raisedLeases }: RestoreResult): string[] {
+  if (raisedLeases === 0) return [];
+  return [
+    `The target raised the TTL of ${formatCount(raisedLeases)} leases: its election time-out allows no shorter one.`,
+  ];
+}

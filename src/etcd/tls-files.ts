@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { FerryError, systemCode } from '../core/errors.js';
+import type { TlsFiles } from './client.js';
+
+export interface TlsPaths {
+  readonly cacert?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** Reads the PEM files that `--cacert`, `--cert` and `--key` name. Whether they fit together, the handshake shows. */
+export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
+  if ((paths.cert === undefined) !== (paths.key === undefined)) {
+    throw new FerryError({
+      kind: 'usage',
+      code: 'CLIENT_CERTIFICATE_INCOMPLETE',
+      message: 'A client certificate and its key go together, but only one of them is given.',
+      hint: 'Give both --cert and --key, or neither.',
+    });
+  }
+  return {
+    ...(paths.cacert !== undefined && { ca: await readPem(paths.cacert, '--cacert') }),
+    ...(paths.cert !== undefined && { cert: await readPem(paths.cert, '--cert') }),
+    ...(paths.key !== undefined && { key: await readPem(paths.key, '--key') }),
+  };
+}
+
+async function readPem(path: string, option: string): Promise<Buffer> {
+  let content: Buffer;
+  try {
+    content = await readFile(path);
+  } catch (error) {
+    throw notPem(path, option, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
+  }
+  if (!content.includes('-----BEGIN ')) throw notPem(path, option, 'is not a PEM file');
+  return content;
+}
+
+function notPem(path: string, option: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'TLS_FILE_UNUSABLE',
+    message: `The file of ${option}, ${path}, ${fault}.`,
+    hint: 'Give the path of a PEM file, such as etcd itself is started with.',
+  });
+}

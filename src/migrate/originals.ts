@@ -1,0 +1,48 @@
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemCode } from '../core/errors.js';
+import { syncDirectory } from '../core/part-file.js';
+
+/** A file of the backend as it was before the switch; undefined when there was none. */
+export type Original = Buffer | undefined;
+
+type Name = 'backend.yml' | 'environment';
+
+const absentMark = '.absent';
+
+/**
+ * Keeps a copy in the run directory before the file is touched. A copy that is there already stays: a resumed
+ * run must not take its own work for the original.
+ */
+export async function keepOriginal(runDirectory: string, name: Name, path: string): Promise<void> {
+  if ((await readOriginal(runDirectory, name)) !== 'not-kept') return;
+  const copy = copyPath(runDirectory, name);
+  const content = await readIfThere(path);
+  const handle = await open(content === undefined ? copy + absentMark : copy, 'wx', 0o600);
+  try {
+    await handle.writeFile(content ?? '');
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncDirectory(runDirectory);
+}
+
+/** `not-kept`: the file was never touched by this run. */
+export async function readOriginal(runDirectory: string, name: Name): Promise<Original | 'not-kept'> {
+  const copy = copyPath(runDirectory, name);
+  const content = await readIfThere(copy);
+  if (content !== undefined) return content;
+  return (await readIfThere(copy + absentMark)) === undefined ? 'not-kept' : undefined;
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const copyPath = (runDirectory: string, name: Name): string => join(runDirectory, `original-${name}`);

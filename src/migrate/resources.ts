@@ -1,0 +1,86 @@
+import type { Context } from '../core/context.js';
+import type { ConnectOptions, EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import { openStore, type OpenedStore } from '../snapshot/open.js';
+import type { RecordedSettings, Secrets } from './settings.js';
+
+/** What lives as long as a run: connections, the opened snapshot, the leases that are held. */
+export class RunResources {
+  readonly #context: Context;
+  readonly #settings: RecordedSettings;
+  readonly #secrets: Secrets;
+  #target: EtcdClient | undefined;
+  #keeper: LeaseKeeper | undefined;
+  #snapshot: OpenedStore | undefined;
+
+  constructor(context: Context, settings: RecordedSettings, secrets: Secrets) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#secrets = secrets;
+  }
+
+  /** The target, as root where it has auth. */
+  async target(): Promise<EtcdClient> {
+    this.#target ??= await connectTarget(this.#context, this.#settings, this.#secrets);
+    return this.#target;
+  }
+
+  /** Makes the next use connect anew: auth has been enabled. */
+  async renewTarget(): Promise<void> {
+    await this.#target?.close();
+    this.#target = undefined;
+  }
+
+  /** Holds the leases that were granted on the target until the backend renews them itself. */
+  async keeper(): Promise<LeaseKeeper> {
+    this.#keeper ??= (await this.target()).keepLeases();
+    return this.#keeper;
+  }
+
+  async releaseLeases(): Promise<void> {
+    await this.#keeper?.close();
+    this.#keeper = undefined;
+  }
+
+  /** The safety snapshot, opened once: unpacking it in the downtime would cost downtime. */
+  async snapshot(archive: string): Promise<OpenedStore> {
+    this.#snapshot ??= await openStore(archive, this.#context);
+    return this.#snapshot;
+  }
+
+  async close(): Promise<void> {
+    await this.releaseLeases();
+    this.#snapshot?.close();
+    await this.#target?.close();
+  }
+}
+
+/**
+ * Connects as root when the target has auth, and without a name when it has none: etcd refuses a name while
+ * auth is off.
+ */
+export async function connectTarget(
+  context: Context,
+  settings: RecordedSettings,
+  secrets: Secrets,
+): Promise<EtcdClient> {
+  const { connect } = await import('../etcd/connect.js');
+  const anonymous = targetOptions(context, settings, secrets);
+  const client = await connect(anonymous);
+  if (secrets.root === undefined || !(await client.auth.enabled())) return client;
+  await client.close();
+  return connect({ ...anonymous, credentials: secrets.root });
+}
+
+/** Connects as the backends will. */
+export async function connectAsSensu(
+  context: Context,
+  settings: RecordedSettings,
+  secrets: Secrets,
+): Promise<EtcdClient> {
+  const { connect } = await import('../etcd/connect.js');
+  return connect({ ...targetOptions(context, settings, secrets), credentials: secrets.sensu });
+}
+
+function targetOptions(context: Context, settings: RecordedSettings, secrets: Secrets): ConnectOptions {
+  return { endpoints: settings.endpoints, tls: secrets.targetTls, signal: context.signal };
+}

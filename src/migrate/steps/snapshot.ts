@@ -1,0 +1,29 @@
+import { connectSource } from '../source.js';
+import { applySave, planSave } from '../../snapshot/save.js';
+import type { Step } from '../strategy.js';
+
+/** A safety net, and what the load reads from: the backend is not asked for its store twice. */
+export const snapshotStep: Step<'snapshot'> = {
+  id: 'snapshot',
+  title: 'Take a safety snapshot of the embedded store',
+  changes: 'writes an archive into the run directory',
+  downtime: false,
+  async run({ context, source, runDirectory, tool }) {
+    const client = await connectSource(context, source);
+    try {
+      const options = { directory: runDirectory, format: 'sferry', tool } as const;
+      const saved = await applySave(context, client, await planSave(client, options));
+      const { contents } = saved;
+      return {
+        archive: saved.path,
+        revision: String(saved.revision),
+        keys: contents.keys,
+        bytes: contents.bytes,
+        digest: contents.digest,
+        sensuClusterId: contents.sensuClusterId ?? null,
+      };
+    } finally {
+      await client.close();
+    }
+  },
+};
