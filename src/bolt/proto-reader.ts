@@ -32,6 +32,11 @@ export class ProtoReader {
     return new ProtoReader(this.#fail, this.bytes, this.start, this.stop);
   }
 
+  /** The error for bytes that are well-formed protobuf, but not the message they should be. */
+  malformed(what: string): Error {
+    return this.#fail(what);
+  }
+
   /** The next field's number, 0 at the end. */
   field(): number {
     if (this.pos >= this.end) return 0;

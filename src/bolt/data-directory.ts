@@ -1,0 +1,170 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { CorruptFileError } from './corrupt.js';
+import { findLayout, findReceivedDb, selectWal } from './data-layout.js';
+import type { DataLayout } from './data-layout.js';
+import { findLock } from './file-locks.js';
+import { FileWindow } from './file-window.js';
+import type { IndexOptions } from './index-builder.js';
+import type { IndexProgress } from './key-bucket.js';
+import { readRaftTail } from './raft-log.js';
+import type { RaftTail } from './raft-log.js';
+import { openDb } from './store-file.js';
+import type { DbStore, StoreFile, StoreTotals } from './store-file.js';
+import type { KeyHead, KeyRange, Revision, StoreEntry } from './types.js';
+import { replayTail } from './wal-replay.js';
+import type { BeyondCommit, Replay, ReplayedStore } from './wal-replay.js';
+
+export interface DataDirectoryOptions extends IndexOptions {
+  /** For tests: where the system lists file locks. */
+  readonly locksFile?: string;
+  /** Default `alone`. */
+  readonly beyondCommit?: BeyondCommit;
+}
+
+/**
+ * The store of a stopped etcd: its `db` file with the WAL replayed on top. Members, users, roles and what else
+ * is neither key nor lease are as of the db file, at most a fraction of a second older.
+ */
+export interface DataDirectory extends StoreFile {
+  /** Revision of the db file alone: what a copy of it would hold. */
+  readonly dbRevision: Revision;
+  readonly replayed: Replay;
+  /** From the WAL. */
+  readonly memberId: bigint | undefined;
+  readonly clusterId: bigint | undefined;
+  /** Why it could not be told whether an etcd is running on the directory; undefined when none is. */
+  readonly useUnknown: string | undefined;
+}
+
+/**
+ * Opens the data directory of a stopped etcd or sensu-backend: see `findLayout` for which folders are understood,
+ * `replayTail` for what of the WAL counts. Reads the whole db file when there is anything to replay.
+ * @throws CorruptFileError NOT_A_DATA_DIRECTORY, DATA_DIR_IN_USE, WAL_CORRUPT, WAL_GAP, and those of
+ * `openSnapshot`; or the system's error
+ */
+export function openDataDirectory(path: string, options: DataDirectoryOptions = {}): DataDirectory {
+  const layout = findLayout(path);
+  const dbPath = join(layout.snapFolder, 'db');
+  const useUnknown = refuseInUse(layout, dbPath, options.locksFile);
+  const base = openNewestDb(layout, dbPath, options);
+  try {
+    const tail = readTail(layout, base.consistentIndex ?? 0n);
+    const replayed = replayTail(base, tail, layout.walFolder, options.beyondCommit);
+    // An etcd that started meanwhile would have changed the files under the replay.
+    refuseInUse(layout, dbPath, options.locksFile);
+    return new ReplayedDirectory(path, base, tail, replayed, useUnknown);
+  } catch (error) {
+    base.close();
+    throw error;
+  }
+}
+
+function refuseInUse(layout: DataLayout, dbPath: string, locksFile: string | undefined): string | undefined {
+  const lock = findLock([dbPath, ...layout.walFiles], locksFile);
+  if (lock.state === 'held') {
+    const holder = lock.pid > 0 ? `process ${lock.pid}` : 'a process';
+    const what = `is in use: ${holder} holds a lock on ${lock.path}`;
+    throw new CorruptFileError('DATA_DIR_IN_USE', layout.path, what);
+  }
+  return lock.state === 'unknown' ? lock.reason : undefined;
+}
+
+function openNewestDb(layout: DataLayout, dbPath: string, options: IndexOptions): DbStore {
+  const db = openDb(dbPath, options);
+  const received = findReceivedDb(layout, db.consistentIndex ?? 0n);
+  if (received === undefined) return db;
+  db.close();
+  return openDb(received, options);
+}
+
+function readTail(layout: DataLayout, index: bigint): RaftTail {
+  const opened: number[] = [];
+  try {
+    const files = selectWal(layout, index).map((path) => {
+      const fd = openSync(path, 'r');
+      opened.push(fd);
+      return new FileWindow(fd, path);
+    });
+    return readRaftTail(files, index);
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+class ReplayedDirectory implements DataDirectory {
+  readonly path: string;
+  readonly revision: Revision;
+  readonly compactedRevision: Revision;
+  readonly dbRevision: Revision;
+  readonly dbSize: number;
+  readonly leases;
+  readonly authEnabled;
+  readonly users;
+  readonly roles;
+  readonly alarms;
+  readonly members;
+  readonly clusterVersion;
+  readonly storageVersion;
+  readonly consistentIndex;
+  readonly term;
+  readonly confState;
+  readonly memberId: bigint | undefined;
+  readonly clusterId: bigint | undefined;
+  readonly useUnknown: string | undefined;
+  readonly replayed: Replay;
+  readonly #base: DbStore;
+  readonly #changed: ReplayedStore['store'];
+
+  constructor(
+    path: string,
+    base: DbStore,
+    tail: RaftTail,
+    { store, applier, replay }: ReplayedStore,
+    useUnknown: string | undefined,
+  ) {
+    this.path = path;
+    this.revision = applier.revision as Revision;
+    this.compactedRevision = applier.compacted as Revision;
+    this.dbRevision = base.revision;
+    this.dbSize = base.dbSize;
+    this.leases = [...applier.leases.values()];
+    this.authEnabled = base.authEnabled;
+    this.users = base.users;
+    this.roles = base.roles;
+    this.alarms = applier.alarms;
+    this.members = base.members;
+    this.clusterVersion = applier.clusterVersion;
+    this.storageVersion = base.storageVersion;
+    this.consistentIndex = replay.toIndex;
+    this.term = tail.entries.at(-1)?.term ?? base.term;
+    this.confState = base.confState;
+    this.memberId = tail.memberId;
+    this.clusterId = tail.clusterId;
+    this.useUnknown = useUnknown;
+    this.replayed = replay;
+    this.#base = base;
+    this.#changed = store;
+  }
+
+  indexing(): Generator<IndexProgress, void, undefined> {
+    return this.#base.indexing();
+  }
+
+  totals(): StoreTotals {
+    const { keys, records } = this.#base.totals();
+    return { keys: keys + this.#changed.keyDifference, records: records + this.#changed.written };
+  }
+
+  keys(range?: KeyRange): Iterable<readonly KeyHead[]> {
+    return this.#changed.written === 0 ? this.#base.keys(range) : this.#changed.keys(range);
+  }
+
+  entries(range?: KeyRange): Iterable<readonly StoreEntry[]> {
+    return this.#changed.written === 0 ? this.#base.entries(range) : this.#changed.entries(range);
+  }
+
+  close(): void {
+    this.#base.close();
+  }
+}
