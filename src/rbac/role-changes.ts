@@ -22,7 +22,7 @@ export function planRoleChanges(actual: readonly Permission[], wanted: readonly 
   const grants = wanted.flatMap((permission) => {
     const same = actual.filter((other) => sameRange(other, permission));
     if (same.length > 0 && same.every((other) => other.access === permission.access)) return [];
-    if (same.length === 0 || !sharesKey(actual, permission)) return [track.grant(permission)];
+    if (same.length === 0 || isAloneWithKey(actual, permission)) return [track.grant(permission)];
     return [track.revoke(same[0]!), track.grant(permission)];
   });
   const revokes = actual
@@ -34,10 +34,10 @@ export function planRoleChanges(actual: readonly Permission[], wanted: readonly 
 
 /**
  * etcd looks only at the first permission with the key to see whether a grant replaces one. Where a role has two
- * ranges from one key, a grant on the second is put beside it, and the old access stays.
+ * with one key, a grant may be put beside them, and the old access stays.
  */
-function sharesKey(actual: readonly Permission[], permission: Permission): boolean {
-  return actual.some((other) => other.key.equals(permission.key) && !sameRange(other, permission));
+function isAloneWithKey(actual: readonly Permission[], permission: Permission): boolean {
+  return actual.filter((other) => other.key.equals(permission.key)).length === 1;
 }
 
 /** The permissions of a role while changes are made to them. */
