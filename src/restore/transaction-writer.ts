@@ -8,10 +8,13 @@ import { settleTransaction, type GuardedWrite } from './transaction.js';
  */
 const operationsPerTransaction = 128;
 const bytesPerTransaction = 1024 * 1024;
-/** Found by measuring on three members with TLS: fewer leave etcd idle, more only wait in its queue. */
+/**
+ * Found by measuring on three members with TLS and values of 550 bytes: 8 were 7% slower, 32 no faster. Both
+ * sides then wait for the processor, not for each other.
+ */
 const transactionsInFlight = 16;
-/** Memory is bounded by this, not by the number of transactions. */
-const bytesInFlight = 8 * 1024 * 1024;
+/** Bounds the memory where values are large. */
+const bytesInFlight = 4 * 1024 * 1024;
 /** What protobuf adds to key and value of an operation with its guard, at most. */
 const framingBytes = 64;
 

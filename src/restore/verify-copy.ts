@@ -2,7 +2,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { Digester, sameContent, type ContentDigest } from '../store/digest.js';
-import type { LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
+import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { isThere } from './load-plan.js';
 import type { KeyPair } from './merge-by-key.js';
@@ -44,7 +44,7 @@ export async function verifyCopy(
   const revision = options.revision ?? (await client.range({ ...part.range, countOnly: true })).revision;
   const sourceLeases = await leasesById(source);
   const sourceDigest = new Digester(ttlsOf(sourceLeases));
-  const targetDigest = new Digester(await targetTtls(client, options.leases ?? []));
+  const targetDigest = new Digester(await targetTtls(client, sourceLeases, options.leases));
   const differing = new Differing();
   let done = 0;
   const reading = { source, client, part, revision, signal: context.signal };
@@ -66,13 +66,20 @@ function ttlsOf(leases: ReadonlyMap<LeaseId, { readonly ttl: bigint }>): Readonl
   return new Map([...leases].map(([id, { ttl }]) => [id, ttl]));
 }
 
-/** Granted TTLs as the target says them now; a raised one is replaced by what was asked for. */
+/**
+ * Granted TTLs as the target says them now; a raised one is replaced by what was asked for. Leases of other
+ * programs are not asked for: a user who may only write Sensu's keys may not see what is bound to them.
+ */
 async function targetTtls(
   client: EtcdClient,
-  outcomes: readonly LeaseOutcome[],
+  sourceLeases: ReadonlyMap<LeaseId, Lease>,
+  outcomes: readonly LeaseOutcome[] | undefined,
 ): Promise<ReadonlyMap<LeaseId, bigint>> {
-  const ttls = new Map(ttlsOf(await readLeases(client, await client.leaseIds())));
-  for (const { wanted, ttl } of outcomes) if (ttls.get(wanted.id) === ttl) ttls.set(wanted.id, wanted.ttl);
+  const ids = outcomes?.map(({ wanted }) => wanted.id) ?? sourceLeases.keys();
+  const ttls = new Map(ttlsOf(await readLeases(client, ids)));
+  for (const { wanted, ttl } of outcomes ?? []) {
+    if (ttls.get(wanted.id) === ttl) ttls.set(wanted.id, wanted.ttl);
+  }
   return ttls;
 }
 
