@@ -16,8 +16,11 @@ export interface Alongside {
   readonly source: StoreView;
   readonly client: EtcdClient;
   readonly part: Part;
-  /** Pins the target's state. */
-  readonly revision: Revision;
+  /**
+   * Pins the target's state. Without it each read sees the newest: while the reader itself writes, behind where
+   * it reads, a pinned revision would be lost to an automatic compaction.
+   */
+  readonly revision?: Revision;
   readonly signal: AbortSignal;
 }
 
@@ -76,15 +79,20 @@ async function readSegment(
   );
 }
 
-/** Every key of a range at a revision. For ranges that are known to be small. */
-export async function readRange(
+/** Every key of a range that is known to be small. */
+async function readRange(
   client: EtcdClient,
   range: KeyRange,
-  revision: Revision,
+  revision: Revision | undefined,
 ): Promise<readonly StoreEntry[]> {
   const entries: StoreEntry[] = [];
   for (let start = range.start; ; start = after(entries.at(-1)!.key)) {
-    const page = await client.range({ ...range, start, revision, limit: keysPerRead });
+    const page = await client.range({
+      ...range,
+      start,
+      limit: keysPerRead,
+      ...(revision !== undefined && { revision }),
+    });
     entries.push(...page.entries);
     if (!page.more || page.entries.length === 0) return entries;
   }

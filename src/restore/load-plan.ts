@@ -60,7 +60,7 @@ export async function planLoad(
   if (found.count === 0n) {
     await tally.addAll(context, source, part);
   } else {
-    const reading = { source, client, part, revision: found.revision, signal: context.signal };
+    const reading = { source, client, part, signal: context.signal };
     for await (const pairs of readAlongside(reading)) {
       tally.add(pairs.flatMap(({ left }) => left ?? []));
       comparison.add(pairs);

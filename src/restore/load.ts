@@ -91,7 +91,7 @@ class Load {
 
   async lastingKeys(): Promise<void> {
     await this.#writing(async () => {
-      for await (const pairs of await this.#pairs()) {
+      for await (const pairs of this.#pairs()) {
         for (const pair of pairs) await this.#loadLasting(pair);
       }
     });
@@ -120,19 +120,12 @@ class Load {
   }
 
   /** The keys of the part, beside what the target holds of them now; a fresh target is not asked. */
-  async #pairs(): Promise<Pairs> {
+  #pairs(): Pairs {
     if (this.#kept !== undefined) return this.#sourceAlone();
-    const { part } = this.#plan;
-    const { revision } = await this.#client.range({ ...part.range, countOnly: true });
-    return this.#alongside(revision);
-  }
-
-  #alongside(revision: Revision): Pairs {
     return readAlongside({
       source: this.#source,
       client: this.#client,
       part: this.#plan.part,
-      revision,
       signal: this.#context.signal,
     });
   }
@@ -177,7 +170,7 @@ class Load {
       for (const entry of this.#kept) await this.#put({ right: undefined }, entry);
       return;
     }
-    for await (const pairs of await this.#pairs()) {
+    for await (const pairs of this.#pairs()) {
       for (const pair of pairs) {
         const entry = pair.left;
         if (entry === undefined || leaseOf(entry, this.#leases) === undefined) continue;

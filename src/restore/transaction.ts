@@ -48,12 +48,12 @@ async function tryTransaction(
     const result = await client.txn({ guards, writes: writes.map(({ operation }) => operation) });
     if (!result.succeeded) await requireWritten(client, writes);
   } catch (error) {
-    if (!isTooLarge(error)) throw error;
+    if (!isTooLarge(error) && !hasTooManyOperations(error)) throw error;
     await splitTransaction(client, writes, signal, error);
   }
 }
 
-/** The target's `--max-request-bytes` may be lower than etcd's default. */
+/** The target's `--max-request-bytes` or `--max-txn-ops` may be lower than etcd's default. */
 async function splitTransaction(
   client: EtcdClient,
   writes: readonly GuardedWrite[],
@@ -75,6 +75,7 @@ async function splitTransaction(
  */
 async function writeUnguarded(client: EtcdClient, write: GuardedWrite, error: unknown): Promise<void> {
   const { operation, guard } = write;
+  if (!isTooLarge(error)) throw error;
   if (guard === undefined) throw valueTooLarge(operation, error);
   const { entries } = await client.range({ start: operation.key, end: after(operation.key), keysOnly: true });
   if ((entries[0]?.modRevision ?? 0n) !== guard) {
@@ -120,6 +121,10 @@ function passesByItself(error: unknown): boolean {
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof FerryError && error.code === 'REQUEST_TOO_LARGE';
+}
+
+function hasTooManyOperations(error: unknown): boolean {
+  return error instanceof FerryError && error.code === 'TOO_MANY_OPERATIONS';
 }
 
 function valueTooLarge(operation: WriteOperation, cause: unknown): FerryError {
