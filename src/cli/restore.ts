@@ -99,7 +99,13 @@ function planDocument({ source, target, load, warnings }: RestorePlan): object {
   const { source: tally, alreadyThere, onTarget } = load;
   return {
     source: { ...source, ...tally },
-    target: { ...target, clusterId: target.clusterId === undefined ? null : formatId(target.clusterId) },
+    target: {
+      endpoints: target.endpoints,
+      clusterId: target.clusterId === undefined ? null : formatId(target.clusterId),
+      version: target.version ?? null,
+      bytesInUse: target.dbSizeInUse === undefined ? null : Number(target.dbSizeInUse),
+      quotaBytes: target.quotaBytes ?? null,
+    },
     alreadyThere,
     onTarget,
     warnings,

@@ -73,7 +73,11 @@ export async function applyRestoreEtcd(
   try {
     const load = await applyLoad(context, client, source, plan, keeper);
     const { leases } = load;
-    const verified = await verifyCopy(context, client, source, { part: plan.part, leases });
+    const verified = await verifyCopy(context, client, source, {
+      part: plan.part,
+      leases,
+      keys: plan.source.keys,
+    });
     const ttls = leases.map(({ ttl }) => ttl);
     return {
       load,

@@ -17,6 +17,8 @@ export interface VerifyOptions {
   readonly revision?: Revision;
   /** What the target made of the leases: a TTL that it had to raise is not held against it. */
   readonly leases?: readonly LeaseOutcome[];
+  /** How many keys to expect, for the progress. */
+  readonly keys?: number;
 }
 
 /** Both stores' digests, which are equal, and where the target was read. */
@@ -40,7 +42,7 @@ export async function verifyCopy(
   options: VerifyOptions = {},
 ): Promise<VerifiedCopy> {
   const startedAt = performance.now();
-  const { part = wholeStore } = options;
+  const { part = wholeStore, keys } = options;
   const revision = options.revision ?? (await client.range({ ...part.range, countOnly: true })).revision;
   const sourceLeases = await leasesById(source);
   const sourceDigest = new Digester(ttlsOf(sourceLeases));
@@ -55,7 +57,12 @@ export async function verifyCopy(
       if (pair.left === undefined || !isThere(pair.left, pair.right, sourceLeases)) differing.add(pair);
     }
     done += pairs.length;
-    context.report.progress({ task: 'Verifying', unit: 'keys', done });
+    context.report.progress({
+      task: 'Verifying',
+      unit: 'keys',
+      done,
+      ...(keys !== undefined && { total: keys }),
+    });
   }
   const digests = { source: sourceDigest.finish(), target: targetDigest.finish() };
   differing.refuse(digests);

@@ -92,6 +92,13 @@ describe('load', () => {
     expect(etcd.keys.size).toBe(300);
   });
 
+  it('splits transactions for a target that takes fewer operations in one', async () => {
+    const etcd = new MemoryEtcd();
+    etcd.maxTxnOps = 10;
+    await load(etcd, memoryView(manyKeys(300)));
+    expect(etcd.keys.size).toBe(300);
+  });
+
   it('writes a value that fits only without its guard', async () => {
     const etcd = new MemoryEtcd();
     etcd.maxRequestBytes = 1040;

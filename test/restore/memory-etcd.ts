@@ -26,6 +26,7 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   beforeTxn: (request: TxnRequest) => void = () => undefined;
   afterTxn: (request: TxnRequest) => void = () => undefined;
   maxRequestBytes = 1_572_864;
+  maxTxnOps = 128;
   minTtl = 1n;
   #revision = 1n;
 
@@ -97,7 +98,8 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   }
 
   #checkLimits({ guards = [], writes }: TxnRequest): void {
-    if (writes.length > 128 || guards.length > 128) throw new Error('too many operations');
+    if (Math.max(writes.length, guards.length) > this.maxTxnOps)
+      throw failure('failed', 'TOO_MANY_OPERATIONS');
     if (new Set(writes.map(({ key }) => key.toString('latin1'))).size < writes.length) {
       throw new Error('duplicate key');
     }
