@@ -15,3 +15,8 @@ export function prefixRange(prefix: Buffer): KeyRange {
   end[last]! += 1;
   return { start: prefix, end };
 }
+
+/** The one key. */
+export function singleKey(key: Buffer): Required<KeyRange> {
+  return { start: key, end: Buffer.concat([key, Buffer.of(0)]) };
+}

@@ -1,8 +1,11 @@
 import { formatId } from '../../core/units.js';
 import type { EtcdClient } from '../../etcd/client.js';
-import { prefixRange, sensuRoot } from '../../store/sensu-root.js';
+import { prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
 import { isAtLeast } from './target.js';
+
+/** Sensu makes it once, at the first start, and never changes it. */
+export const clusterIdKey = Buffer.from('/sensu.io/cluster_id');
 
 export interface SourceFacts {
   readonly etcdClusterId: bigint;
@@ -20,7 +23,7 @@ export async function inspectSource(
 ): Promise<{ readonly facts: SourceFacts; readonly findings: readonly Finding[] }> {
   const endpoint = client.endpoints[0]!;
   const status = await client.status(endpoint);
-  const clusterId = (await client.range({ start: Buffer.from('/sensu.io/cluster_id') })).entries[0];
+  const clusterId = (await client.range(singleKey(clusterIdKey))).entries[0];
   const facts: SourceFacts = {
     etcdClusterId: status.clusterId,
     etcdVersion: status.version,

@@ -1,9 +1,9 @@
 import { formatBytes, formatCount, formatId } from '../../core/units.js';
 import type { EtcdClient, Member, MemberStatus, TlsFiles } from '../../etcd/client.js';
 import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
-import { sensuRoot } from '../../store/sensu-root.js';
+import { sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
-import type { SourceFacts } from './source.js';
+import { clusterIdKey, type SourceFacts } from './source.js';
 
 export interface TargetFacts {
   readonly clusterId: bigint;
@@ -179,7 +179,7 @@ async function reachability(client: EtcdClient, members: readonly Member[]): Pro
 
 async function emptiness(client: EtcdClient, facts: TargetFacts, source: SourceFacts): Promise<Finding[]> {
   if (facts.keys === 0n) return [];
-  const there = await client.range({ start: Buffer.from('/sensu.io/cluster_id') });
+  const there = await client.range(singleKey(clusterIdKey));
   const sameStore = there.entries[0]?.value.toString('utf8') === source.sensuClusterId;
   if (sameStore) {
     return [
