@@ -101,13 +101,16 @@ class Load {
     let outcomes = await this.#grantLeases();
     await this.#writing(() => this.#loadEphemeral());
     // A lease that ended although it was held took its keys with it: both are brought back.
-    for (let known = 0; this.#keeper.lost.size > known;) {
-      known = this.#keeper.lost.size;
+    for (let round = 0; round < 3 && this.#hasLostLease(); round += 1) {
       this.#kept = undefined;
       outcomes = await this.#grantLeases();
       await this.#writing(() => this.#loadEphemeral());
     }
     return outcomes;
+  }
+
+  #hasLostLease(): boolean {
+    return [...this.#keeper.lost].some((id) => this.#needed.has(id));
   }
 
   async #writing(work: () => Promise<void>): Promise<void> {

@@ -129,6 +129,7 @@ export class MemoryKeeper implements LeaseKeeper {
   readonly lost = new Set<LeaseId>();
 
   hold({ id }: Lease): void {
+    this.lost.delete(id);
     this.held.add(id);
   }
 
