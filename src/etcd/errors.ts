@@ -56,7 +56,7 @@ type Row = readonly [text: RegExp, kind: Failure['kind'], code: string, sentence
 /** etcd's own words, which are the same from 3.4 to 3.6, and what they mean to an operator. */
 const rows: readonly Row[] = [
   [
-    /authentication failed, invalid user ID or password/,
+    /authentication failed, (invalid user ID or password|password was given for no password user)/,
     'denied',
     'ETCD_LOGIN_REFUSED',
     'refuses the user name or the password',

@@ -32,10 +32,17 @@ type ServerStream = (
 ) => ClientReadableStream<unknown>;
 type Duplex = (metadata: Metadata, options: CallOptions) => ClientDuplexStream<unknown, unknown>;
 
+interface ServiceClient {
+  readonly client: Client;
+  /** Empty. etcd3 exports no constructor for it. */
+  readonly metadata: Metadata;
+}
+
 /** Reaches the connection pool of etcd3, which is protected: the only way around the faults of its calls. */
 class PoolAccess extends Etcd3 {
-  withClient<T>(service: Service, use: (client: Client, metadata: Metadata) => T | Promise<T>): Promise<T> {
-    return this.pool.withConnection(service, ({ client, metadata }) => use(client, metadata));
+  /** Used outside of the pool's own handling, which would turn failures into errors without etcd's words. */
+  serviceClient(service: Service): Promise<ServiceClient> {
+    return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
   }
 }
 
@@ -87,42 +94,40 @@ class MemberTransport {
     });
   }
 
-  unary(call: Call, token: string | undefined): Promise<unknown> {
-    return this.#pool.withClient(call.service, (client, empty) => {
-      const method = methodOf<Unary>(client, call.method);
-      const metadata = withToken(empty, token);
-      if (call.needsLeader !== false) metadata.set('hasleader', 'true');
-      const options = { deadline: Date.now() + this.#deadlineMs };
-      return new Promise((resolve, reject) => {
-        const running = method(call.payload, metadata, options, (error, answer) => {
-          this.#underWay.delete(running);
-          if (error === null) resolve(answer);
-          else reject(error);
-        });
-        this.#underWay.add(running);
+  async unary(call: Call, token: string | undefined): Promise<unknown> {
+    const { client, metadata: empty } = await this.#pool.serviceClient(call.service);
+    const method = methodOf<Unary>(client, call.method);
+    const metadata = withToken(empty, token);
+    if (call.needsLeader !== false) metadata.set('hasleader', 'true');
+    const options = { deadline: Date.now() + this.#deadlineMs };
+    return new Promise((resolve, reject) => {
+      const running = method(call.payload, metadata, options, (error, answer) => {
+        this.#underWay.delete(running);
+        if (error === null) resolve(answer);
+        else reject(error);
       });
+      this.#underWay.add(running);
     });
   }
 
-  serverStream(
+  async serverStream(
     service: Service,
     method: string,
     payload: object,
     token: string | undefined,
   ): Promise<ClientReadableStream<unknown>> {
-    return this.#pool.withClient(service, (client, empty) =>
-      this.#track(methodOf<ServerStream>(client, method)(payload, withToken(empty, token), {})),
-    );
+    const { client, metadata } = await this.#pool.serviceClient(service);
+    // etcd3 passes the metadata as the request here, so its own snapshot call sends no token.
+    return this.#track(methodOf<ServerStream>(client, method)(payload, withToken(metadata, token), {}));
   }
 
-  duplex(
+  async duplex(
     service: Service,
     method: string,
     token: string | undefined,
   ): Promise<ClientDuplexStream<unknown, unknown>> {
-    return this.#pool.withClient(service, (client, empty) =>
-      this.#track(methodOf<Duplex>(client, method)(withToken(empty, token), {})),
-    );
+    const { client, metadata } = await this.#pool.serviceClient(service);
+    return this.#track(methodOf<Duplex>(client, method)(withToken(metadata, token), {}));
   }
 
   cancelAll(): void {
