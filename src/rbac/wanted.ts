@@ -19,7 +19,7 @@ export const profiles: readonly Profile[] = ['documented', 'least', 'init'];
 
 /** Prefix of the mutex that `sensu-backend init` takes. It sorts before `/`, so no grant on Sensu's root holds it. */
 export const initLockPrefix = Buffer.from('.initialized.lock/');
-const initLockRange = { key: initLockPrefix, end: Buffer.from('.initialized.lock0') };
+export const initLockRange = { key: initLockPrefix, end: Buffer.from('.initialized.lock0') };
 
 /** Where Sensu before 5.18 noted that a store is initialised; `init` still looks there. */
 export const oldInitializedKey = Buffer.from('.initialized');

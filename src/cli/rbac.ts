@@ -1,0 +1,178 @@
+import { Option, type Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import type { ConnectOptions, EtcdClient } from '../etcd/client.js';
+import type { RbacPasswords, RbacPlan } from '../rbac/plan-types.js';
+import type { Profile } from '../rbac/wanted.js';
+import { confirm } from './confirm.js';
+import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { ExitCode } from './exit-codes.js';
+import { askForMissing, generateNeeded, readGivenPasswords, type PasswordFlags } from './rbac-passwords.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+
+interface RbacFlags extends ConnectionFlags, OutputOptions, PasswordFlags {
+  readonly profile: Profile;
+  readonly enableAuth?: boolean;
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+}
+
+export function addRbacCommands(program: Command): void {
+  const rbac = program.command('rbac').description('set up and prove the etcd user and grants of Sensu');
+  const plan = rbac.command('plan').description('show what apply would change');
+  addChangeOptions(plan).action(
+    runs((context, flags: RbacFlags) => apply(context, { ...flags, plan: true })),
+  );
+  const change = rbac
+    .command('apply')
+    .description('bring the user sensu, the role sensu_readwrite and its grants to what is wanted')
+    .option('--plan', 'print the plan and stop')
+    .option('--yes', 'do not ask');
+  addChangeOptions(change).action(runs(apply));
+  const verify = rbac
+    .command('verify')
+    .description('log in as sensu, try what a backend does, and what it must not be able to do')
+    .option('--sensu-password-file <file>', 'password of the etcd user sensu, - for standard input');
+  addCommonOptions(verify).action(runs(verifyCommand));
+}
+
+function addChangeOptions(command: Command): Command {
+  command
+    .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
+    .option(
+      '--sensu-password-file <file>',
+      'password of the etcd user sensu, - for standard input; asked for on a terminal when needed and not given',
+    )
+    .option(
+      '--generate-passwords',
+      'where a password file does not exist: make it, mode 0600, with a new random password',
+    )
+    .option('--enable-auth', 'set up root and turn auth on; needs both passwords');
+  return addCommonOptions(command);
+}
+
+function addCommonOptions(command: Command): Command {
+  const profile = new Option(
+    '--profile <name>',
+    "grants: the guide's and what it lacks; the keys of Sensu only; the first and what 'sensu-backend init' needs",
+  );
+  command.addOption(profile.choices(['documented', 'least', 'init']).default('documented'));
+  return addOutputOptions(addConnectionOptions(command));
+}
+
+async function apply(context: Context, flags: RbacFlags): Promise<CommandResult> {
+  const { planRbac } = await import('../rbac/plan.js');
+  const { passwordsNeeded } = await import('../rbac/plan-types.js');
+  const { applyRbac } = await import('../rbac/apply.js');
+  const { describeRbacPlan } = await import('../rbac/describe.js');
+  const given = await readGivenPasswords(context, flags);
+  const client = await connectAsAdministrator(context, flags, given.known);
+  try {
+    const { profile } = flags;
+    const plan = await planRbac(client, {
+      profile,
+      enableAuth: flags.enableAuth === true,
+      passwords: given.known,
+    });
+    if (flags.plan === true || plan.steps.length === 0) return await planResult(plan);
+    const needed = passwordsNeeded(plan);
+    const asked = await askForMissing(context, given, needed);
+    await confirm(context, flags, describeRbacPlan(plan), 'make these changes');
+    const passwords = await generateNeeded(context, asked, needed);
+    await applyRbac(client, plan, passwords, (step, number) => {
+      context.report.info(`${number}/${plan.steps.length} ${step.what}`);
+    });
+    return await appliedResult(plan);
+  } finally {
+    await client.close();
+  }
+}
+
+async function planResult(plan: RbacPlan): Promise<CommandResult> {
+  const { describeRbacPlan, rbacPlanDocument } = await import('../rbac/describe.js');
+  return { text: describeRbacPlan(plan), json: rbacPlanDocument(plan), exit: exitOf(plan) };
+}
+
+async function appliedResult(plan: RbacPlan): Promise<CommandResult> {
+  const { describeFinding, rbacPlanDocument } = await import('../rbac/describe.js');
+  const count = plan.steps.length;
+  const text = [
+    ...plan.findings.map(describeFinding),
+    `Done: ${count} ${count === 1 ? 'change' : 'changes'} made. Prove it with: sensu-ferry rbac verify`,
+  ].join('\n');
+  return { text, json: { applied: true, ...rbacPlanDocument(plan) }, exit: exitOf(plan) };
+}
+
+function exitOf(plan: RbacPlan): ExitCode {
+  return plan.findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done;
+}
+
+/**
+ * With auth off nobody logs in: etcd refuses a login then. With auth on, root does, unless another user is named;
+ * the backend's own user, whose name may stand in the environment, could not read a role.
+ */
+async function connectAsAdministrator(
+  context: Context,
+  flags: RbacFlags,
+  passwords: RbacPasswords,
+): Promise<EtcdClient> {
+  const { connect } = await import('../etcd/connect.js');
+  const { rootNeeded } = await import('../rbac/plan.js');
+  const { credentials, ...anonymous } = await connectOptionsFrom(flags, context);
+  const nobody = await connect(anonymous);
+  let isOn: boolean;
+  try {
+    isOn = await nobody.auth.enabled();
+  } catch (error) {
+    await nobody.close();
+    throw error;
+  }
+  if (!isOn) return nobody;
+  await nobody.close();
+  const asRoot =
+    flags.user === undefined && passwords.root !== undefined
+      ? { username: 'root', password: passwords.root }
+      : credentials;
+  // A client certificate whose CN is root logs in without a password.
+  if (asRoot === undefined && anonymous.tls?.cert === undefined) throw rootNeeded();
+  return connect(asRoot === undefined ? anonymous : { ...anonymous, credentials: asRoot });
+}
+
+async function verifyCommand(context: Context, flags: RbacFlags): Promise<CommandResult> {
+  const { verifyRbac } = await import('../rbac/verify.js');
+  const { describeVerification } = await import('../rbac/describe.js');
+  const target = await connectOptionsFrom(flags, context);
+  const certificateName = await commonName(target);
+  const verification = await verifyRbac(target, {
+    profile: flags.profile,
+    sensuPassword: await sensuPassword(context, flags, target),
+    ...(certificateName !== undefined && { certificateName }),
+  });
+  const failed = verification.checks.some((check) => !check.ok);
+  return {
+    text: describeVerification(verification, flags.profile),
+    json: verification,
+    exit: failed ? ExitCode.integrity : verification.enforced ? ExitCode.done : ExitCode.warnings,
+  };
+}
+
+/** From its own option, from the connection's when that names sensu (environment included), or from a person. */
+async function sensuPassword(context: Context, flags: RbacFlags, target: ConnectOptions): Promise<string> {
+  const { known } = await readGivenPasswords(context, flags);
+  if (known.sensu !== undefined) return known.sensu;
+  if (target.credentials?.username === 'sensu') return target.credentials.password;
+  const { canPrompt, promptForPassword } = await import('./password-prompt.js');
+  if (canPrompt()) return promptForPassword(context, 'Password of the etcd user sensu: ');
+  throw new FerryError({
+    kind: 'usage',
+    code: 'PASSWORD_MISSING',
+    message: 'The password of the etcd user sensu is needed, but not given.',
+    hint: 'Name the file that holds it with --sensu-password-file (- for standard input).',
+  });
+}
+
+async function commonName(target: ConnectOptions): Promise<string | undefined> {
+  if (target.tls?.cert === undefined) return undefined;
+  const { X509Certificate } = await import('node:crypto');
+  return /^CN=(.*)$/m.exec(new X509Certificate(target.tls.cert).subject)?.[1];
+}

@@ -1,0 +1,79 @@
+import { FerryError } from '../core/errors.js';
+import type { Permission } from '../etcd/client.js';
+import { grantCommand, grantWords } from './etcdctl-words.js';
+import { sensuRole } from './wanted.js';
+
+/** `either`: the answer differs between versions of etcd, and a backend works with both. */
+export type Expectation = 'allowed' | 'refused' | 'either';
+
+/** One access that was tried, and how etcd answered. */
+export interface RbacCheck {
+  /** What was tried, such as `read /sensu.io`. */
+  readonly what: string;
+  /** Who tried it: the user, or nobody for a connection without user name. */
+  readonly as: 'sensu' | 'nobody';
+  readonly expected: Expectation;
+  readonly got: 'allowed' | 'refused';
+  readonly ok: boolean;
+  /** When not ok and a grant would mend it: that grant, such as `read /sensu.io`. */
+  readonly missingGrant?: string;
+  /** When not ok: a command or a sentence that mends it. */
+  readonly remedy?: string;
+}
+
+/** One access to try. */
+export interface Access {
+  readonly what: string;
+  readonly expected: Expectation;
+  /** What the role needs for it, where a grant decides. */
+  readonly grant?: Permission;
+  /** What to do when the answer is not the expected one and `grant` does not say it. */
+  readonly remedy?: string;
+  /** Ends when etcd allowed it, and throws a FerryError when etcd refused. */
+  readonly attempt: () => Promise<unknown>;
+}
+
+/** Tries one access after the other; an access may depend on what the one before it left. A failure that is no refusal, such as a lost connection, is thrown. */
+export async function tryAccesses(
+  as: RbacCheck['as'],
+  accesses: Iterable<Access>,
+): Promise<readonly RbacCheck[]> {
+  const checks: RbacCheck[] = [];
+  for (const access of accesses) {
+    checks.push(judge(as, access, (await isAllowed(access.attempt)) ? 'allowed' : 'refused'));
+  }
+  return checks;
+}
+
+export function judge(
+  as: RbacCheck['as'],
+  access: Omit<Access, 'attempt'>,
+  got: RbacCheck['got'],
+): RbacCheck {
+  const { what, expected, grant, remedy } = access;
+  const ok = expected === 'either' || expected === got;
+  const missing = !ok && got === 'refused' ? grant : undefined;
+  const mend = missing === undefined ? remedy : grantCommand(sensuRole, missing);
+  return {
+    what,
+    as,
+    expected,
+    got,
+    ok,
+    ...(missing !== undefined && { missingGrant: grantWords(missing) }),
+    ...(!ok && mend !== undefined && { remedy: mend }),
+  };
+}
+
+/** What etcd says to a user without the permission, and to nobody. A lost session is no answer. */
+const refusals: ReadonlySet<string> = new Set(['ETCD_PERMISSION_DENIED', 'ETCD_AUTH_REQUIRED']);
+
+async function isAllowed(attempt: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await attempt();
+    return true;
+  } catch (error) {
+    if (error instanceof FerryError && refusals.has(error.code)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import type { RbacCheck } from './checks.js';
+import { grantWords } from './etcdctl-words.js';
+import type { RbacAction, RbacFinding, RbacPlan } from './plan-types.js';
+import type { RbacVerification } from './verify.js';
+
+/** The plan for a person: findings, then numbered steps. */
+export function describeRbacPlan(plan: RbacPlan): string {
+  const findings = plan.findings.map(describeFinding);
+  const steps =
+    plan.steps.length === 0
+      ? ['Nothing to do: users, roles and grants are as wanted.']
+      : plan.steps.map(
+          ({ what, effect }, index) => `${String(index + 1).padStart(2)}. ${what}\n    ${effect}`,
+        );
+  return [`Profile ${plan.profile}; auth is ${plan.authEnabled ? 'on' : 'off'}.`, ...findings, ...steps].join(
+    '\n',
+  );
+}
+
+export function describeFinding(finding: RbacFinding): string {
+  return `${finding.severity}: ${finding.sentence} [${finding.code}]\n    ${finding.remedy}`;
+}
+
+/** The plan as a JSON document: permissions in etcdctl's words, as keys are bytes. */
+export function rbacPlanDocument(plan: RbacPlan): object {
+  return {
+    ...plan,
+    steps: plan.steps.map(({ action, what, effect }) => ({ ...actionDocument(action), what, effect })),
+  };
+}
+
+function actionDocument(action: RbacAction): object {
+  return 'permission' in action ? { ...action, permission: grantWords(action.permission) } : action;
+}
+
+/** What was tried and how etcd answered, the checks that are not ok with what mends them. */
+export function describeVerification(verification: RbacVerification, profile: string): string {
+  const failed = verification.checks.filter((check) => !check.ok).length;
+  const lines = verification.checks.map(describeCheck);
+  const total = verification.checks.length;
+  const result = `${total - failed} of ${total} checks of the profile ${profile} are ok.`;
+  if (verification.enforced) return [...lines, result].join('\n');
+  const off =
+    'Nothing is enforced: auth is off in this etcd. The grants were compared on paper; turn auth on with: sensu-ferry rbac apply --enable-auth';
+  return [...lines, result, off].join('\n');
+}
+
+function describeCheck(check: RbacCheck): string {
+  const who = check.as === 'sensu' ? 'sensu' : 'without user name';
+  const mark = check.ok ? 'ok    ' : 'FAILED';
+  const lines = [`${mark}  ${who}: ${check.what}: ${check.got}`];
+  if (check.missingGrant !== undefined) lines.push(`        missing grant: ${check.missingGrant}`);
+  if (check.remedy !== undefined) lines.push(`        mend it: ${check.remedy}`);
+  return lines.join('\n');
+}
