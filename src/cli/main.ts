@@ -2,6 +2,7 @@
 import { Command, type CommanderError } from 'commander';
 import { ExitCode } from './exit-codes.js';
 import { addMigrateCommands } from './migrate.js';
+import { addRbacCommands } from './rbac.js';
 import { addSnapshotCommands } from './snapshot.js';
 import { readVersion } from './version.js';
 
@@ -14,6 +15,7 @@ function buildProgram(): Command {
     .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
   addSnapshotCommands(program);
+  addRbacCommands(program);
   addMigrateCommands(program);
   return program;
 }
