@@ -1,4 +1,5 @@
-import type { EtcdClient } from '../etcd/client.js';
+import { FerryError } from '../core/errors.js';
+import type { EtcdClient, RangeRequest, RangeResult } from '../etcd/client.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { pairByKey, type KeyPair } from './merge-by-key.js';
 import { leaseOf, leasesById, selectEntries, type Part } from './part.js';
@@ -87,13 +88,23 @@ async function readRange(
 ): Promise<readonly StoreEntry[]> {
   const entries: StoreEntry[] = [];
   for (let start = range.start; ; start = after(entries.at(-1)!.key)) {
-    const page = await client.range({
-      ...range,
-      start,
-      limit: keysPerRead,
-      ...(revision !== undefined && { revision }),
-    });
+    const page = await readPage(client, { ...range, start, ...(revision !== undefined && { revision }) });
     entries.push(...page.entries);
     if (!page.more || page.entries.length === 0) return entries;
+  }
+}
+
+/** A target that is not like the source may have values there that exceed what gRPC takes in one answer. */
+async function readPage(
+  client: EtcdClient,
+  request: RangeRequest,
+  limit = keysPerRead,
+): Promise<RangeResult> {
+  try {
+    return await client.range({ ...request, limit });
+  } catch (error) {
+    const tooLarge = error instanceof FerryError && error.code === 'REQUEST_TOO_LARGE';
+    if (!tooLarge || limit === 1) throw error;
+    return readPage(client, request, Math.ceil(limit / 8));
   }
 }
