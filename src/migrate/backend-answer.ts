@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { createApiClient, type ApiClient } from '../sensu/api-client.js';
+import type { RecordedSettings, Secrets } from './settings.js';
+import type { MigrationSource } from './source.js';
+
+type ApiSettings = Pick<RecordedSettings, 'apiUrl' | 'startTimeoutSeconds'>;
+
+export function apiOf(
+  settings: ApiSettings,
+  source: MigrationSource,
+  secrets?: Pick<Secrets, 'apiKey'>,
+): ApiClient {
+  return createApiClient({
+    url: settings.apiUrl ?? source.apiUrl,
+    ...(source.apiCa && { ca: source.apiCa }),
+    ...(secrets?.apiKey !== undefined && { apiKey: secrets.apiKey }),
+  });
+}
+
+/** Waits until the API answers, which it does only once the store can be read. */
+export async function waitUntilAnswering(
+  context: Context,
+  settings: ApiSettings,
+  source: MigrationSource,
+): Promise<void> {
+  const api = apiOf(settings, source);
+  const giveUpAt = performance.now() + settings.startTimeoutSeconds * 1000;
+  for (;;) {
+    try {
+      await api.version();
+      return;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (performance.now() > giveUpAt) throw notAnswering(settings, error);
+    }
+    await sleep(50, undefined, { signal: context.signal });
+  }
+}
+
+function notAnswering(settings: ApiSettings, cause: unknown): FerryError {
+  const why = cause instanceof Error ? ` ${cause.message}` : '';
+  return new FerryError({
+    kind: 'unreachable',
+    code: 'BACKEND_NOT_ANSWERING',
+    message: `The backend did not answer within ${settings.startTimeoutSeconds} s of its start.${why}`,
+    hint: 'Look at its log (journalctl -u sensu-backend), and check --api-url.',
+    cause,
+  });
+}

@@ -1,0 +1,83 @@
+import { readFile, rm } from 'node:fs/promises';
+import { systemCode } from '../../core/errors.js';
+import { rewriteBackendYml } from '../../sensu/backend-yml.js';
+import { replaceConfigFile } from '../../sensu/config-file.js';
+import { mergeEnvironment } from '../../sensu/environment-file.js';
+import { keepOriginal, readOriginal } from '../originals.js';
+import type { Step, StepContext, UndoContext } from '../strategy.js';
+
+/** The switch. The environment file comes first: it changes nothing for a backend that is still embedded. */
+export const configureStep: Step<'configure'> = {
+  id: 'configure',
+  title: 'Switch backend.yml and the environment file to the external etcd',
+  changes: 'rewrites both files; the old ones are kept beside them and in the run directory',
+  downtime: true,
+  async run(step) {
+    const { settings, runDirectory, source } = step;
+    await keepOriginal(runDirectory, 'environment', settings.envFile);
+    await keepOriginal(runDirectory, 'backend.yml', settings.backendConfig);
+    return {
+      environment: await rewriteEnvironment(step),
+      backendYml: await rewriteConfiguration(step),
+      oldStore: source.dataDirectory,
+    };
+  },
+  async undo(step) {
+    await restore(step, 'backend.yml', step.settings.backendConfig);
+    await restore(step, 'environment', step.settings.envFile);
+  },
+};
+
+async function rewriteEnvironment({ context, settings, secrets }: StepContext): Promise<string[]> {
+  const text = await readIfThere(settings.envFile);
+  const merged = mergeEnvironment(text, {
+    SENSU_BACKEND_ETCD_CLIENT_USERNAME: secrets.sensu.username,
+    SENSU_BACKEND_ETCD_CLIENT_PASSWORD: secrets.sensu.password,
+  });
+  const { movedTo } = await replaceConfigFile(settings.envFile, merged.text, context.clock.now(), {
+    mode: 0o600,
+  });
+  return [
+    `${settings.envFile}: SENSU_BACKEND_ETCD_CLIENT_USERNAME and _PASSWORD set${beside(movedTo)}`,
+  ];
+}
+
+async function rewriteConfiguration({ context, settings }: StepContext): Promise<string[]> {
+  const { cacert, cert, key } = settings.tls;
+  const rewritten = rewriteBackendYml(await readFile(settings.backendConfig, 'utf8'), {
+    clientUrls: settings.endpoints,
+    ...(cacert !== undefined && { trustedCaFile: cacert }),
+    ...(cert !== undefined && { certFile: cert }),
+    ...(key !== undefined && { keyFile: key }),
+  });
+  const { movedTo } = await replaceConfigFile(settings.backendConfig, rewritten.text, context.clock.now());
+  return [
+    `${settings.backendConfig}: rewritten${beside(movedTo)}`,
+    ...rewritten.changes.map(({ key: name, after }) =>
+      after === undefined ? `  ${name}: taken out` : `  ${name}: ${after}`,
+    ),
+  ];
+}
+
+async function restore(
+  { context, runDirectory }: UndoContext,
+  name: 'backend.yml' | 'environment',
+  path: string,
+): Promise<void> {
+  const original = await readOriginal(runDirectory, name);
+  if (original === 'not-kept') return;
+  if (original === undefined) await rm(path, { force: true });
+  else await replaceConfigFile(path, original.toString('utf8'), context.clock.now());
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+const beside = (movedTo: string | undefined): string =>
+  movedTo === undefined ? '' : `; the old one is ${movedTo}`;

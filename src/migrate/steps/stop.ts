@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '../../core/context.js';
+import { FerryError } from '../../core/errors.js';
+import { createServiceControl } from '../../sensu/service-control.js';
+import { openStore } from '../../snapshot/open.js';
+import { waitUntilAnswering } from '../backend-answer.js';
+import type { MigrationSource } from '../source.js';
+import type { Step } from '../strategy.js';
+
+/** From here on the backend is away. */
+export const stopStep: Step<'stop'> = {
+  id: 'stop',
+  title: 'Stop the backend',
+  changes: 'runs the stop command, and waits until the embedded store is let go',
+  downtime: true,
+  async run({ context, settings, source }) {
+    const stopAskedAt = context.clock.now().toISOString();
+    await createServiceControl(context, settings).stop();
+    await waitUntilReleased(context, source);
+    return { stopAskedAt, stoppedAt: context.clock.now().toISOString() };
+  },
+  async undo({ context, settings, source }) {
+    context.report.info('Starting the backend again on its embedded store.');
+    await createServiceControl(context, settings).start();
+    await waitUntilAnswering(context, settings, source);
+  },
+};
+
+const releaseTimeoutMs = 60_000;
+
+/** A stop command may return before its process is gone; etcd holds a lock on the files until then. */
+async function waitUntilReleased(context: Context, source: MigrationSource): Promise<void> {
+  const giveUpAt = performance.now() + releaseTimeoutMs;
+  for (;;) {
+    try {
+      (await openStore(source.dataDirectory, context)).close();
+      return;
+    } catch (error) {
+      const inUse = error instanceof FerryError && error.code === 'DATA_DIR_IN_USE';
+      if (!inUse) throw error;
+      if (performance.now() > giveUpAt) throw stillRunning(source, error);
+    }
+    await sleep(50, undefined, { signal: context.signal });
+  }
+}
+
+function stillRunning(source: MigrationSource, cause: unknown): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'BACKEND_NOT_STOPPED',
+    message: `The stop command ended, but something still holds ${source.dataDirectory} after ${releaseTimeoutMs / 1000} s.`,
+    hint: 'Check --stop-command, and that no second backend or etcd runs on this directory.',
+    cause,
+  });
+}
