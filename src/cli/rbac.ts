@@ -76,8 +76,8 @@ async function apply(context: Context, flags: RbacFlags): Promise<CommandResult>
     });
     if (flags.plan === true || plan.steps.length === 0) return await planResult(plan);
     const needed = passwordsNeeded(plan);
-    const asked = await askForMissing(context, given, needed);
     await confirm(context, flags, describeRbacPlan(plan), 'make these changes');
+    const asked = await askForMissing(context, given, needed);
     const passwords = await generateNeeded(context, asked, needed);
     await applyRbac(client, plan, passwords, (step, number) => {
       context.report.info(`${number}/${plan.steps.length} ${step.what}`);

@@ -48,8 +48,7 @@ async function planRole(client: EtcdClient, profile: Profile): Promise<RoleSteps
 }
 
 function roleStep(change: RoleChange): RbacStep {
-  const effect = `${sensuRole} ${change.effect}.`;
-  const { permission } = change;
+  const { permission, effect } = change;
   return change.type === 'grant'
     ? {
         action: { type: 'grant-permission', role: sensuRole, permission },

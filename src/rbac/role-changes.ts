@@ -6,7 +6,7 @@ import { differenceOf, etcdRangeOf, keysWith, sameRange } from './ranges.js';
 export interface RoleChange {
   readonly type: 'grant' | 'revoke';
   readonly permission: Permission;
-  /** What the role may do after it that it might not before, and the other way round, in words. */
+  /** What the role may do after it that it might not before, and the other way round, in sentences. */
   readonly effect: string;
 }
 
@@ -68,17 +68,19 @@ class RoleTrack {
 }
 
 function describeEffect(before: readonly Permission[], after: readonly Permission[]): string {
-  const parts = [
-    ['may', after, before],
-    ['may no longer', before, after],
-  ] as const;
-  const words = parts.flatMap(([verb, more, fewer]) =>
-    (['read', 'write'] as const).flatMap((access) => {
-      const keys = differenceOf(keysWith(access, more), keysWith(access, fewer));
-      return keys.length === 0
-        ? []
-        : [`${verb} ${access} ${keys.map((range) => rangeWords(etcdRangeOf(range))).join(', ')}`];
-    }),
-  );
-  return words.length === 0 ? 'changes no access: other grants hold these keys too' : words.join('; ');
+  const gained = describeGain(before, after).map((words) => `The role may ${words}.`);
+  const lost = describeGain(after, before).map((words) => `The role may no longer ${words}.`);
+  const effect = [...gained, ...lost].join(' ');
+  return effect === '' ? 'Changes no access: other grants hold these keys too.' : effect;
+}
+
+/** What the one list allows beyond the other. */
+function describeGain(fewer: readonly Permission[], more: readonly Permission[]): readonly string[] {
+  const [read, write] = (['read', 'write'] as const).map((access) =>
+    differenceOf(keysWith(access, more), keysWith(access, fewer))
+      .map((range) => rangeWords(etcdRangeOf(range)))
+      .join(', '),
+  ) as [string, string];
+  if (read === write) return read === '' ? [] : [`read and write ${read}`];
+  return [...(read === '' ? [] : [`read ${read}`]), ...(write === '' ? [] : [`write ${write}`])];
 }

@@ -85,22 +85,22 @@ describe('the effect of a change, in words', () => {
 
   test('from documented to least', () => {
     expect(words(planned(wantedGrants('documented'), wantedGrants('least')))).toEqual([
-      'grant readwrite --prefix=true /sensu.io/: changes no access: other grants hold these keys too',
-      'revoke readwrite --from-key /sensu.io/: may no longer read --from-key /sensu.io0; may no longer write --from-key /sensu.io0',
+      'grant readwrite --prefix=true /sensu.io/: Changes no access: other grants hold these keys too.',
+      'revoke readwrite --from-key /sensu.io/: The role may no longer read and write --from-key /sensu.io0.',
     ]);
   });
 
   test('what the guide leaves out', () => {
     const guide = wantedGrants('documented').slice(0, 1);
     expect(words(planned(guide, wantedGrants('documented')))).toEqual([
-      'grant read /sensu.io: may read /sensu.io',
+      'grant read /sensu.io: The role may read /sensu.io.',
     ]);
   });
 
   test('a grant that is too strong is narrowed in place', () => {
     const actual: Permission[] = wantedGrants('least').map((grant) => ({ ...grant, access: 'readwrite' }));
     expect(words(planned(actual, wantedGrants('least')))).toEqual([
-      'grant read /sensu.io: may no longer write /sensu.io',
+      'grant read /sensu.io: The role may no longer write /sensu.io.',
     ]);
   });
 });
