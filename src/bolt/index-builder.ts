@@ -1,5 +1,6 @@
 import {
   compareRecords,
+  copyShort,
   isTombstone,
   keyLengthAt,
   recordLength,
@@ -100,7 +101,7 @@ export class IndexBuilder {
       if (last.length === 0 || compareRecords(last, 0, top.bytes, top.record) !== 0) {
         const length = recordLength(keyLengthAt(top.bytes, top.record));
         if (last.length < length) last = Buffer.allocUnsafeSlow(Math.max(length, 1024));
-        top.bytes.copy(last, 0, top.record, top.record + length);
+        copyShort(top.bytes, top.record, top.record + length, last, 0);
         if (!isTombstone(top.bytes, top.record)) merged.append(top.bytes, top.record);
       }
       heap.advanceTop();

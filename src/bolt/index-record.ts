@@ -57,9 +57,16 @@ export function compareKeyAt(bytes: Buffer, record: number, key: Buffer): number
 
 /** Byte order of the keys of two records. */
 export function compareRecords(a: Buffer, recordA: number, b: Buffer, recordB: number): number {
+  const lengthA = a.readUInt32LE(recordA);
+  const lengthB = b.readUInt32LE(recordB);
+  const shorter = lengthA < lengthB ? lengthA : lengthB;
   const startA = recordA + recordHeader;
   const startB = recordB + recordHeader;
-  return a.compare(b, startB, startB + b.readUInt32LE(recordB), startA, startA + a.readUInt32LE(recordA));
+  for (let i = 0; i < shorter; i++) {
+    const difference = a[startA + i]! - b[startB + i]!;
+    if (difference !== 0) return difference;
+  }
+  return lengthA - lengthB;
 }
 
 /** True when two records of one buffer have the same key. */
@@ -101,7 +108,7 @@ export function writeRecord(target: Buffer, at: number, parts: RecordParts): num
 }
 
 /** `Buffer.copy` makes an object for each call, which for the length of a key costs more than the copying. */
-function copyShort(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
+export function copyShort(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
   if (end - start > 256) source.copy(target, at, start, end);
   else for (let i = start, to = at; i < end; i++, to++) target[to] = source[i]!;
 }

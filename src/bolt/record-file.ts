@@ -1,5 +1,5 @@
 import { readExactly } from './file-window.js';
-import { keyAt, keyLengthAt, recordLength } from './index-record.js';
+import { copyShort, keyAt, keyLengthAt, recordLength } from './index-record.js';
 import { TempFile } from './temp-file.js';
 
 const blockLength = 64 * 1024;
@@ -37,7 +37,7 @@ export class RecordFile {
     if (this.#filled + length > this.#pending.length) this.#flush();
     // A key of etcd's may be as long as a request, 1.5 MiB; it gets a block to itself.
     if (length > this.#pending.length) this.#pending = Buffer.allocUnsafeSlow(length);
-    bytes.copy(this.#pending, this.#filled, record, record + length);
+    copyShort(bytes, record, record + length, this.#pending, this.#filled);
     this.#filled += length;
     this.#count++;
   }
