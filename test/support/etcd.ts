@@ -1,0 +1,150 @@
+import { connect } from '../../src/etcd/connect.js';
+import { onTestFinished } from 'vitest';
+import { findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/binaries.js';
+import type { CertificateAuthority } from '../../src/etcd/certificates.js';
+import { createAuthority } from '../../src/etcd/certificates.js';
+import type { ConnectOptions, Credentials, EtcdClient, TlsFiles } from '../../src/etcd/client.js';
+import {
+  startThrowawayEtcd,
+  type ThrowawayEtcd,
+  type ThrowawayMember,
+  type ThrowawayOptions,
+} from '../../src/etcd/throwaway.js';
+
+const found = await findEtcdBinaries(process.env);
+
+/** The three releases that every test of a store runs on: 3.4, the oldest 3.5, and the newest there is. */
+export const etcdVersions: readonly [old: string, middle: string, newest: string] = chooseVersions();
+
+/** For tests of which one release is enough: the 3.5 that Debian stable has. */
+export const etcdVersion = etcdVersions[1];
+
+function chooseVersions(): [string, string, string] {
+  const versions = found.map(({ version }) => version);
+  const old = versions.findLast((version) => version.startsWith('3.4.'));
+  const middle = versions.find((version) => version.startsWith('3.5.'));
+  const newest = versions.at(-1);
+  // A test without its etcd fails: a skipped one would look like a passed one.
+  if (old === undefined || middle === undefined || newest === undefined || newest === middle) {
+    throw new Error(
+      `Tests need etcd 3.4, 3.5 and a newer one, but there is ${versions.join(', ') || 'none'}: run 'npm run etcd'.`,
+    );
+  }
+  return [old, middle, newest];
+}
+
+/** The programs of a version out of `etcdVersions`. */
+export function etcdBinaries(version: string): EtcdBinaries {
+  const binaries = found.find((candidate) => candidate.version === version);
+  if (binaries === undefined) throw new Error(`There is no etcd ${version} here.`);
+  return binaries;
+}
+
+export interface EtcdOptions extends Omit<ThrowawayOptions, 'binaries' | 'tls'> {
+  /** Default: the 3.5 of Debian stable. */
+  readonly version?: string;
+  /** `client-cert`: only clients with a certificate are let in. */
+  readonly tls?: 'server' | 'client-cert';
+  /** Bring an authority of your own to issue more certificates. */
+  readonly authority?: CertificateAuthority;
+  /** Names and addresses that the servers' certificate holds. */
+  readonly serverHosts?: readonly string[];
+  /** When the servers' certificate ends. */
+  readonly serverNotAfter?: Date;
+  /** `test` ends etcd with the test that started it; `manual` leaves it to `stop()`, as in `beforeAll`. */
+  readonly until?: 'test' | 'manual';
+}
+
+/** A running cluster on loopback ports, and how to reach it. */
+export interface RunningEtcd {
+  readonly version: string;
+  readonly binaries: EtcdBinaries;
+  readonly endpoint: string;
+  readonly endpoints: readonly string[];
+  readonly members: readonly ThrowawayMember[];
+  /** Undefined without TLS. With `client-cert` it holds the certificate of a client whose CN is `client`. */
+  readonly tls: TlsFiles | undefined;
+  readonly authority: CertificateAuthority | undefined;
+  /** Options for `connect`, with the endpoints and TLS of this cluster. */
+  connectOptions(more?: Partial<ConnectOptions>): ConnectOptions;
+  /** A client that is closed together with the cluster. */
+  connect(more?: Partial<ConnectOptions>): Promise<EtcdClient>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real etcd with data of its own. Within a test it ends with the test, failed or not; started in
+ * `beforeAll`, pass `until: 'manual'` and stop it in `afterAll`.
+ */
+export async function startEtcd(options: EtcdOptions = {}): Promise<RunningEtcd> {
+  const { version = etcdVersion, tls, until = 'manual', ...rest } = options;
+  const authority = tls === undefined ? undefined : (options.authority ?? (await createAuthority('test CA')));
+  const server = authority && (await issueServer(authority, options));
+  const cluster = await startThrowawayEtcd({
+    ...rest,
+    binaries: etcdBinaries(version),
+    ...(authority &&
+      server && {
+        tls: { ca: authority.ca, ...server, clientCertificates: tls === 'client-cert' },
+      }),
+    // The cheapest hash that etcd offers; the default takes 60 ms of both cores for each login.
+    flags: ['--bcrypt-cost=4', ...(options.flags ?? [])],
+  });
+  const running = runningEtcd(cluster, authority, await clientFiles(authority, tls));
+  if (until === 'test') onTestFinished(() => running.stop());
+  return running;
+}
+
+function issueServer(
+  authority: CertificateAuthority,
+  { serverHosts = ['127.0.0.1', 'localhost'], serverNotAfter }: EtcdOptions,
+): ReturnType<CertificateAuthority['issueServer']> {
+  if (serverNotAfter === undefined) return authority.issueServer(serverHosts);
+  const notBefore = new Date(serverNotAfter.getTime() - 86_400_000);
+  return authority.issueServer(serverHosts, { notBefore, notAfter: serverNotAfter });
+}
+
+async function clientFiles(
+  authority: CertificateAuthority | undefined,
+  tls: EtcdOptions['tls'],
+): Promise<TlsFiles | undefined> {
+  if (authority === undefined) return undefined;
+  if (tls === 'server') return { ca: authority.ca };
+  return { ca: authority.ca, ...(await authority.issueClient('client')) };
+}
+
+function runningEtcd(
+  cluster: ThrowawayEtcd,
+  authority: CertificateAuthority | undefined,
+  tls: TlsFiles | undefined,
+): RunningEtcd {
+  const clients: EtcdClient[] = [];
+  const { version, binaries, endpoint, endpoints, members } = cluster;
+  const connectOptions = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
+    endpoints,
+    ...(tls && { tls }),
+    ...more,
+  });
+  return {
+    ...{ version, binaries, endpoint, endpoints, members, tls, authority, connectOptions },
+    connect: async (more) => {
+      const client = await connect(connectOptions(more));
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      await Promise.allSettled(clients.map((client) => client.close()));
+      await cluster.stop();
+    },
+  };
+}
+
+/** Creates root and turns auth on, and returns root's credentials. */
+export async function enableAuth(etcd: RunningEtcd, password = 'root-password'): Promise<Credentials> {
+  const client = await etcd.connect();
+  await client.auth.addRole('root');
+  await client.auth.addUser('root', password);
+  await client.auth.grantRole('root', 'root');
+  await client.auth.enable();
+  return { username: 'root', password };
+}
