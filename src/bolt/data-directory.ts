@@ -5,6 +5,7 @@ import { findLayout, findReceivedDb, selectWal } from './data-layout.js';
 import type { DataLayout } from './data-layout.js';
 import { findLock } from './file-locks.js';
 import type { LockState } from './file-locks.js';
+import type { LockState } from './file-locks.js';
 import { FileWindow } from './file-window.js';
 import type { IndexOptions } from './index-builder.js';
 import type { IndexProgress } from './key-bucket.js';
@@ -62,6 +63,15 @@ export function openDataDirectory(path: string, options: DataDirectoryOptions = 
 }
 
 /** Whether an etcd or sensu-backend is running on the directory, without reading any of its data. */
+export function findHolder(path: string, locksFile?: string): LockState {
+  const layout = findLayout(path);
+  return findLock([join(layout.snapFolder, 'db'), ...layout.walFiles], locksFile);
+}
+
+/**
+ * Who runs on the data directory, told by the locks on its files; what a lock cannot tell is said at `LockState`.
+ * @throws CorruptFileError NOT_A_DATA_DIRECTORY
+ */
 export function findHolder(path: string, locksFile?: string): LockState {
   const layout = findLayout(path);
   return findLock([join(layout.snapFolder, 'db'), ...layout.walFiles], locksFile);

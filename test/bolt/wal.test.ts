@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CorruptFileError } from '../../src/bolt/corrupt.js';
-import { openDataDirectory } from '../../src/bolt/data-directory.js';
+import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
 import type { DataDirectory, DataDirectoryOptions } from '../../src/bolt/data-directory.js';
 import { ModelStore } from './model.js';
 import { ProtoWriter } from './proto-writer.js';
@@ -360,11 +360,13 @@ describe('a directory in use', () => {
     try {
       await once(holder.stdout, 'data', { signal: AbortSignal.timeout(10_000) });
       expect(codeOf()).toBe('DATA_DIR_IN_USE');
+      expect(findHolder(folder)).toMatchObject({ state: 'held', path: dbPath() });
     } finally {
       holder.stdin.end();
       await once(holder, 'exit');
     }
     expect(codeOf()).toBe('none');
+    expect(findHolder(folder)).toEqual({ state: 'free' });
   });
 
   test('is refused by a lock on a WAL file, told by device and inode', () => {
