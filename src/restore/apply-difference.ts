@@ -9,7 +9,7 @@ import { listKeys, type Difference, type KeyListing } from './difference.js';
 import { showKeys } from './key-name.js';
 import { isInPart, isThere } from './load-plan.js';
 import { leaseOf, leasesById, type Part } from './part.js';
-import { ensureLeases, type LeaseOutcome } from './target-leases.js';
+import { ensureLeases, existingLeases, type LeaseOutcome } from './target-leases.js';
 import { after } from './transaction.js';
 import { TransactionWriter } from './transaction-writer.js';
 
@@ -75,8 +75,9 @@ class Application {
    * moved away is put before its old lease ends, and a key of a lease that is granted anew after that.
    */
   async run(): Promise<Omit<AppliedDifference, 'revision' | 'milliseconds'>> {
-    const onTarget = new Set(await this.#client.leaseIds());
-    const { leases, replacedLeases, newLeases } = this.#difference;
+    const { leases, replacedLeases, newLeases, endedLeases } = this.#difference;
+    const concerned = [...leases.map(({ id }) => id), ...endedLeases];
+    const onTarget = await existingLeases(this.#client, concerned);
     const replaced = new Set(replacedLeases.map(({ id }) => id));
     const created = new Set(newLeases.map(({ id }) => id));
     const missing = leases.filter(({ id }) => !onTarget.has(id) && !replaced.has(id) && !created.has(id));

@@ -7,7 +7,7 @@ import { readAlongside } from './alongside.js';
 import { showKey, showKeys } from './key-name.js';
 import type { KeyPair } from './merge-by-key.js';
 import { hasEveryLease, leaseOf, leasesById, selectEntries, wholeStore, type Part } from './part.js';
-import { readLeases, refuseForeignKeys } from './target-leases.js';
+import { existingLeases, readLeases, refuseForeignKeys } from './target-leases.js';
 
 export interface LoadOptions {
   /** Default: everything under the Sensu root. */
@@ -97,7 +97,7 @@ async function refuseTakenLeases(
   leases: ReadonlyMap<LeaseId, Lease>,
   part: Part,
 ): Promise<void> {
-  const taken = (await client.leaseIds()).filter((id) => leases.has(id));
+  const taken = await existingLeases(client, leases.keys());
   for (const [id, state] of await readLeases(client, taken)) {
     const wanted = leases.get(id)!;
     if (state.ttl !== wanted.ttl) refuseForeignKeys(wanted, state, (key) => isInPart(key, part));

@@ -24,14 +24,15 @@ export async function settleTransaction(
   signal: AbortSignal,
 ): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;
-  for (let pause = 100; ; pause = Math.min(pause * 2, 2000)) {
+  for (let pause = 100; ; pause = Math.min(pause * 2, 1000)) {
     try {
       await tryTransaction(client, writes, signal);
       return;
     } catch (error) {
       signal.throwIfAborted();
       if (!passesByItself(error) || performance.now() + pause > giveUpAt) throw error;
-      await sleep(pause, undefined, { signal });
+      await sleep(pause);
+      signal.throwIfAborted();
     }
   }
 }
