@@ -5,7 +5,6 @@ import { findLayout, findReceivedDb, selectWal } from './data-layout.js';
 import type { DataLayout } from './data-layout.js';
 import { findLock } from './file-locks.js';
 import type { LockState } from './file-locks.js';
-import type { LockState } from './file-locks.js';
 import { FileWindow } from './file-window.js';
 import type { IndexOptions } from './index-builder.js';
 import type { IndexProgress } from './key-bucket.js';
@@ -60,12 +59,6 @@ export function openDataDirectory(path: string, options: DataDirectoryOptions = 
     base.close();
     throw error;
   }
-}
-
-/** Whether an etcd or sensu-backend is running on the directory, without reading any of its data. */
-export function findHolder(path: string, locksFile?: string): LockState {
-  const layout = findLayout(path);
-  return findLock([join(layout.snapFolder, 'db'), ...layout.walFiles], locksFile);
 }
 
 /**
