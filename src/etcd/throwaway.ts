@@ -237,8 +237,8 @@ async function writeTls(folder: string, tls: ServerTls): Promise<readonly string
   return [
     `--cert-file=${path('server.pem')}`,
     `--key-file=${path('server-key.pem')}`,
-    `--trusted-ca-file=${path('ca.pem')}`,
-    ...(tls.clientCertificates ? ['--client-cert-auth'] : []),
+    // etcd asks every client for a certificate as soon as it is given a CA.
+    ...(tls.clientCertificates ? ['--client-cert-auth', `--trusted-ca-file=${path('ca.pem')}`] : []),
   ];
 }
 
