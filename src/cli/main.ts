@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command, type CommanderError } from 'commander';
 import { ExitCode } from './exit-codes.js';
+import { addDemoCommand } from './demo.js';
 import { addMigrateCommands } from './migrate.js';
 import { addRbacCommands } from './rbac.js';
+import { addRestoreCommands } from './restore.js';
 import { addSnapshotCommands } from './snapshot.js';
 import { readVersion } from './version.js';
 
@@ -15,8 +17,10 @@ function buildProgram(): Command {
     .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
   addSnapshotCommands(program);
+  addRestoreCommands(program);
   addRbacCommands(program);
   addMigrateCommands(program);
+  addDemoCommand(program);
   return program;
 }
 

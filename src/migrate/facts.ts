@@ -23,6 +23,10 @@ export interface Facts {
     readonly bytes: number;
     readonly digest: ContentDigest;
     readonly sensuClusterId: string | null;
+    readonly prefixes: readonly { readonly prefix: string; readonly keys: number; readonly bytes: number }[];
+    readonly users: readonly string[];
+    /** `hint`: the last characters of a key, never the key. */
+    readonly apiKeys: readonly { readonly owner: string; readonly hint: string }[];
   };
   readonly grants: { readonly changes: readonly string[] };
   readonly load: {
@@ -44,6 +48,8 @@ export interface Facts {
   readonly configure: {
     readonly backendYml: readonly string[];
     readonly environment: readonly string[];
+    /** Where the embedded store lies, untouched. */
+    readonly oldStore: string;
   };
   readonly start: { readonly answeredAt: string; readonly downtimeMilliseconds: number };
   readonly verify: { readonly proofs: readonly Proof[]; readonly digest: ContentDigest | null };

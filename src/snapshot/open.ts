@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { CorruptFileError, type CorruptFileCode } from '../bolt/corrupt.js';
 import { openSnapshot, type StoreFile } from '../bolt/store-file.js';
 import { TempFile } from '../bolt/temp-file.js';
+import type { Replay } from '../bolt/wal-replay.js';
 import type { KeyHead } from '../bolt/types.js';
 import { checkTrailer } from '../bolt/trailer.js';
 import type { Context } from '../core/context.js';
@@ -20,6 +21,8 @@ export interface OpenedStore extends StoreView {
   /** True when a hash over the whole file was checked; a bare `db` file has none. */
   readonly hashChecked: boolean;
   readonly file: StoreFile;
+  /** What was replayed of a data directory's log; undefined for everything else. */
+  readonly replay: Replay | undefined;
   /** Live keys in byte order, without their values. */
   keys(range?: KeyRange): AsyncIterable<readonly KeyHead[]>;
   close(): void;
@@ -54,13 +57,27 @@ async function kindOf(path: string): Promise<OpenedStore['kind']> {
 async function openDataDirectoryAt(path: string): Promise<OpenedStore> {
   const { openDataDirectory } = await import('../bolt/data-directory.js');
   const file = openDataDirectory(path);
-  return { ...asView(file), path, kind: 'data-directory', manifest: undefined, hashChecked: false };
+  return {
+    ...asView(file),
+    path,
+    kind: 'data-directory',
+    manifest: undefined,
+    hashChecked: false,
+    replay: file.replayed,
+  };
 }
 
 async function openSnapshotAt(path: string): Promise<OpenedStore> {
   const { trailer } = await checkTrailer(path);
   const view = asView(openSnapshot(path));
-  return { ...view, path, kind: 'snapshot', manifest: undefined, hashChecked: trailer === 'matches' };
+  return {
+    ...view,
+    path,
+    kind: 'snapshot',
+    manifest: undefined,
+    hashChecked: trailer === 'matches',
+    replay: undefined,
+  };
 }
 
 async function openArchive(path: string, context: Context): Promise<OpenedStore> {
@@ -78,7 +95,7 @@ async function openArchive(path: string, context: Context): Promise<OpenedStore>
       view.close();
       spool.close();
     };
-    return { ...view, path, kind: 'archive', manifest, hashChecked: true, close };
+    return { ...view, path, kind: 'archive', manifest, hashChecked: true, replay: undefined, close };
   } catch (error) {
     spool.close();
     throw error;

@@ -37,9 +37,7 @@ async function rewriteEnvironment({ context, settings, secrets }: StepContext): 
   const { movedTo } = await replaceConfigFile(settings.envFile, merged.text, context.clock.now(), {
     mode: 0o600,
   });
-  return [
-    `${settings.envFile}: SENSU_BACKEND_ETCD_CLIENT_USERNAME and _PASSWORD set${beside(movedTo)}`,
-  ];
+  return [`${settings.envFile}: SENSU_BACKEND_ETCD_CLIENT_USERNAME and _PASSWORD set${beside(movedTo)}`];
 }
 
 async function rewriteConfiguration({ context, settings }: StepContext): Promise<string[]> {

@@ -20,7 +20,7 @@ export const differenceStep: Step<'difference'> = {
       return {
         ...carried,
         sourceRevision: String(stopped.revision),
-        walEntries: stopped.file.replayed?.entries ?? 0,
+        walEntries: stopped.replay?.entries ?? 0,
         keys: stopped.file.totals().keys,
       };
     } finally {

@@ -1,5 +1,6 @@
 import { connectSource } from '../source.js';
 import { applySave, planSave } from '../../snapshot/save.js';
+import { apiKeyHint } from '../../sensu/values.js';
 import type { Step } from '../strategy.js';
 
 /** A safety net, and what the load reads from: the backend is not asked for its store twice. */
@@ -21,6 +22,9 @@ export const snapshotStep: Step<'snapshot'> = {
         bytes: contents.bytes,
         digest: contents.digest,
         sensuClusterId: contents.sensuClusterId ?? null,
+        prefixes: contents.prefixes,
+        users: contents.users.map(({ username }) => username),
+        apiKeys: contents.apiKeys.map(({ name, owner }) => ({ owner, hint: apiKeyHint(name) })),
       };
     } finally {
       await client.close();

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findHolder } from '../../bolt/data-directory.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { createServiceControl } from '../../sensu/service-control.js';
-import { openStore } from '../../snapshot/open.js';
 import { waitUntilAnswering } from '../backend-answer.js';
 import type { MigrationSource } from '../source.js';
 import type { Step } from '../strategy.js';
@@ -31,25 +31,17 @@ const releaseTimeoutMs = 60_000;
 /** A stop command may return before its process is gone; etcd holds a lock on the files until then. */
 async function waitUntilReleased(context: Context, source: MigrationSource): Promise<void> {
   const giveUpAt = performance.now() + releaseTimeoutMs;
-  for (;;) {
-    try {
-      (await openStore(source.dataDirectory, context)).close();
-      return;
-    } catch (error) {
-      const inUse = error instanceof FerryError && error.code === 'DATA_DIR_IN_USE';
-      if (!inUse) throw error;
-      if (performance.now() > giveUpAt) throw stillRunning(source, error);
-    }
-    await sleep(50, undefined, { signal: context.signal });
+  while (findHolder(source.dataDirectory).state === 'held') {
+    if (performance.now() > giveUpAt) throw stillRunning(source);
+    await sleep(20, undefined, { signal: context.signal });
   }
 }
 
-function stillRunning(source: MigrationSource, cause: unknown): FerryError {
+function stillRunning(source: MigrationSource): FerryError {
   return new FerryError({
     kind: 'failed',
     code: 'BACKEND_NOT_STOPPED',
     message: `The stop command ended, but something still holds ${source.dataDirectory} after ${releaseTimeoutMs / 1000} s.`,
     hint: 'Check --stop-command, and that no second backend or etcd runs on this directory.',
-    cause,
   });
 }

@@ -118,7 +118,10 @@ async function contentDigest(step: StepContext): Promise<[Proof, ContentDigest |
       : [failed(what, 'differs from the stopped store'), null];
   } catch (error) {
     if (!(error instanceof FerryError) || error.code !== 'STORE_COMPACTED') throw error;
-    return [notChecked(what, 'the target has compacted that revision; the changed keys were read back'), null];
+    return [
+      notChecked(what, 'the target has compacted that revision; the changed keys were read back'),
+      null,
+    ];
   } finally {
     stopped.close();
   }

@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Starts and stops the double as a service manager would: `control.js start|stop DIR`. DIR holds `backend.yml`,
+ * `environment` and `etcd-binary`, a file with the path of the etcd to embed. `start` returns at once.
+ */
+async function control(verb: string | undefined, directory: string | undefined): Promise<void> {
+  if (directory === undefined) throw new Error('usage: control.js start|stop DIR');
+  if (verb === 'start') return start(directory);
+  if (verb === 'stop') return stop(directory);
+  throw new Error(`control.js knows start and stop, not ${String(verb)}`);
+}
+
+const pidFile = (directory: string): string => join(directory, 'pid');
+
+function start(directory: string): void {
+  const log = openSync(join(directory, 'backend.log'), 'a', 0o600);
+  const program = fileURLToPath(new URL('main.js', import.meta.url));
+  const child = spawn(process.execPath, [program, directory], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  child.unref();
+  closeSync(log);
+}
+
+const stopTimeoutMs = 20_000;
+
+async function stop(directory: string): Promise<void> {
+  const pid = Number(await readFile(pidFile(directory), 'utf8').catch(() => ''));
+  if (!(pid > 0)) return;
+  const giveUpAt = performance.now() + stopTimeoutMs;
+  for (let asked = false; isRunning(pid); asked = true) {
+    if (!asked) process.kill(pid, 'SIGTERM');
+    if (performance.now() > giveUpAt) throw new Error(`process ${pid} does not stop`);
+    await sleep(20);
+  }
+  await rm(pidFile(directory), { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+await control(process.argv[2], process.argv[3]);

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openBackendCalls, type BackendCalls } from '../../etcd/backend-calls.js';
+import type { ConnectOptions, EtcdClient } from '../../etcd/client.js';
+import { connect } from '../../etcd/connect.js';
+import { prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
+import type { LeaseId } from '../../store/view.js';
+
+/** How long the real one dials before it gives up. */
+const dialTimeoutMs = 5000;
+
+/** Ends the start, in the real one's words where it has any. */
+export class RefusedToStart extends Error {
+  override readonly name = 'RefusedToStart';
+}
+
+/**
+ * Does each access that a real backend does at its start and while it runs, and gives up when one fails: a role
+ * that lacks a grant, or a store that has lost its leases, must not pass for a migrated one.
+ */
+export async function enterExternalStore(options: ConnectOptions): Promise<EtcdClient> {
+  const client = await connect({ ...options, deadlineMs: dialTimeoutMs });
+  const calls = openBackendCalls(options);
+  try {
+    // The key without a slash, which the guide's grant does not cover.
+    await client.range(singleKey(Buffer.from('/sensu.io')));
+    await readAndWrite(client);
+    for (const part of ['checks', 'entity_configs', 'silenced', 'namespaces', 'rings', 'switchsets']) {
+      await calls.watch(prefixRange(Buffer.from(`/sensu.io/${part}/`)));
+    }
+    await client.members();
+    await client.alarms();
+    await leases(client, calls);
+    await reviveSwitches(client, calls);
+    return client;
+  } catch (error) {
+    await client.close();
+    throw error;
+  } finally {
+    calls.close();
+  }
+}
+
+async function readAndWrite(client: EtcdClient): Promise<void> {
+  await client.range({ ...sensuRoot, limit: 1 });
+  const key = Buffer.from('/sensu.io/queue/double-probe');
+  await client.txn({ writes: [{ type: 'put', key, value: Buffer.alloc(0) }] });
+  await client.txn({ writes: [{ type: 'delete', key }] });
+}
+
+async function leases(client: EtcdClient, calls: BackendCalls): Promise<void> {
+  const id = BigInt(Date.now()) as LeaseId;
+  await client.grantLease({ id, ttl: 60n });
+  const key = Buffer.from('/sensu.io/queue/double-lease');
+  await client.txn({ writes: [{ type: 'put', key, value: Buffer.alloc(0), lease: id }] });
+  if (!(await calls.keepAlive(id))) throw new RefusedToStart('etcdserver: requested lease not found');
+  await client.revokeLease(id);
+}
+
+/**
+ * At its start 6.7.5 writes each keepalive switch again under the lease it has, and renews that lease once. On a
+ * copy without leases the renewal fails and the backend ends, again and again.
+ */
+export async function reviveSwitches(client: EtcdClient, calls: BackendCalls): Promise<void> {
+  const { entries } = await client.range(prefixRange(Buffer.from('/sensu.io/switchsets/keepalived/')));
+  for (const { key, value, lease } of entries) {
+    await client.txn({ writes: [{ type: 'put', key, value, lease }] });
+    if (lease === undefined || !(await calls.keepAlive(lease))) {
+      throw new RefusedToStart('etcdserver: requested lease not found');
+    }
+  }
+}
+
+const backendTtl = 60n;
+
+/** Registers under `/sensu.io/backends/` with a lease of its own, as every backend does, until the signal. */
+export async function keepRegistered(client: EtcdClient, signal: AbortSignal): Promise<void> {
+  const id = (BigInt(Date.now()) * 1000n + BigInt(process.pid % 1000)) as LeaseId;
+  const name = id.toString(16);
+  await client.grantLease({ id, ttl: backendTtl });
+  const key = Buffer.from(`/sensu.io/backends/${name}`);
+  await client.txn({ writes: [{ type: 'put', key, value: Buffer.from(name), lease: id }] });
+  const keeper = client.keepLeases();
+  keeper.hold({ id, ttl: backendTtl });
+  signal.addEventListener('abort', () => void keeper.close(), { once: true });
+}
+
+/** Renews the switches of the recorded agents, which are not here to do it. */
+export async function standInForAgents(
+  client: EtcdClient,
+  calls: BackendCalls,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await reviveSwitches(client, calls).catch(() => undefined);
+    await sleep(2000, undefined, { signal }).catch(() => undefined);
+  }
+}

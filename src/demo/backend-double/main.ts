@@ -1,0 +1,127 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openBackendCalls } from '../../etcd/backend-calls.js';
+import type { ConnectOptions } from '../../etcd/client.js';
+import { readTlsFiles } from '../../etcd/tls-files.js';
+import { readBackendConfig, type BackendConfig } from '../../sensu/backend-config.js';
+import { parseEnvironment } from '../../sensu/environment-file.js';
+import { serveApi, type ApiDouble } from './api.js';
+import { startEmbeddedEtcd } from './embedded-etcd.js';
+import { enterExternalStore, keepRegistered, standInForAgents } from './external-store.js';
+
+/**
+ * A double of sensu-backend: its configuration, its store and the little of its API that a migration asks for.
+ * No Sensu server can be installed where this project is tested. `main.js DIR`; see control.ts for DIR.
+ */
+async function run(directory: string): Promise<void> {
+  const environment = await readEnvironment(directory);
+  const config = await readBackendConfig({
+    backendYml: join(directory, 'backend.yml'),
+    environment,
+    flags: [],
+  });
+  const stopping = new AbortController();
+  await writeFile(join(directory, 'pid'), String(process.pid), { mode: 0o600 });
+  const stop = (): void => {
+    stopping.abort();
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  const store = config.noEmbedEtcd.value
+    ? await openExternal(config, environment, stopping.signal)
+    : await openEmbedded(config, directory, stopping.signal);
+  const [host, port] = splitAddress(config.apiListenAddress.value);
+  const server = await serveApi(store.api, host, port);
+  await store.ended;
+  server.closeAllConnections();
+  server.close();
+  process.exit(0);
+}
+
+interface OpenedStore {
+  readonly api: ApiDouble;
+  /** Resolves when the signal came and the store is let go. */
+  readonly ended: Promise<void>;
+}
+
+async function openEmbedded(
+  config: BackendConfig,
+  directory: string,
+  signal: AbortSignal,
+): Promise<OpenedStore> {
+  const binary = (await readFile(join(directory, 'etcd-binary'), 'utf8')).trim();
+  const etcd = await startEmbeddedEtcd(binary, {
+    stateDirectory: config.stateDir.value,
+    name: config.etcdName.value,
+    clientUrls: config.etcdListenClientUrls.value,
+    peerUrls: config.etcdListenPeerUrls.value,
+    initialCluster: config.etcdInitialCluster.value,
+  });
+  await keepRegistered(etcd.client, signal);
+  const calls = openBackendCalls({ endpoints: etcd.client.endpoints });
+  void standInForAgents(etcd.client, calls, signal);
+  signal.addEventListener('abort', () => void etcd.stop(), { once: true });
+  return { api: { client: etcd.client, mode: 'embedded', sensuVersion }, ended: etcd.ended };
+}
+
+async function openExternal(
+  config: BackendConfig,
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<OpenedStore> {
+  const username = environment['SENSU_BACKEND_ETCD_CLIENT_USERNAME'] ?? '';
+  const password = environment['SENSU_BACKEND_ETCD_CLIENT_PASSWORD'] ?? '';
+  // The real one logs in only when both are there.
+  const withPassword = username !== '' && password !== '';
+  const options: ConnectOptions = {
+    endpoints: config.clientEndpoints,
+    tls: await readTlsFiles({
+      cacert: config.etcdTrustedCaFile.value || undefined,
+      cert: config.etcdCertFile.value || undefined,
+      key: config.etcdKeyFile.value || undefined,
+    }),
+    ...(withPassword && { credentials: { username, password } }),
+  };
+  const client = await enterExternalStore(options);
+  await keepRegistered(client, signal);
+  const calls = openBackendCalls(options);
+  void standInForAgents(client, calls, signal);
+  const ended = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+  const mode = withPassword ? 'external-with-password' : 'external';
+  return { api: { client, mode, sensuVersion }, ended };
+}
+
+const sensuVersion = '6.12.0';
+
+async function readEnvironment(directory: string): Promise<Record<string, string>> {
+  const text = await readFile(join(directory, 'environment'), 'utf8').catch(() => '');
+  return Object.fromEntries(parseEnvironment(text));
+}
+
+/** `[::]:8080` and `127.0.0.1:8080` alike. */
+function splitAddress(address: string): [host: string, port: number] {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon).replace(/^\[|\]$/g, ''), Number(address.slice(colon + 1))];
+}
+
+try {
+  await run(process.argv[2]!);
+} catch (error) {
+  process.stderr.write(`${describe(error)}\n`);
+  process.exit(1);
+}
+
+/** The real one prints what etcd said. */
+function describe(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const words = cause instanceof Error && 'details' in cause ? String(cause.details) : undefined;
+  return JSON.stringify({
+    component: 'cmd',
+    level: 'fatal',
+    msg: 'error executing sensu-backend',
+    error: words ?? (error instanceof Error ? error.message : String(error)),
+  });
+}
