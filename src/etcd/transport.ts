@@ -48,6 +48,7 @@ class PoolAccess extends Etcd3 {
 
 /** etcd answers with up to what its own limits allow; grpc-js by default takes 4 MiB only. */
 const largestAnswer = 64 * 1024 * 1024;
+const flowControlWindow = 8 * 1024 * 1024;
 const patience = 3;
 
 /** Runs its argument as it is. etcd3's own policies repeat writes that may have been applied, and hide errors. */
@@ -90,6 +91,10 @@ class MemberTransport {
         'grpc.keepalive_timeout_ms': 10_000,
         'grpc.initial_reconnect_backoff_ms': 100,
         'grpc.max_reconnect_backoff_ms': 1000,
+        // HTTP/2 starts with 64 KiB under way, too little for the pages of a store or its snapshot.
+        'grpc-node.flow_control_window': flowControlWindow,
+        // As etcdctl: a proxy of the environment is meant for the web, not for etcd.
+        'grpc.enable_http_proxy': 0,
       },
     });
   }
