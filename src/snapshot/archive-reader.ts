@@ -90,7 +90,19 @@ async function eachEntry(
   signal: AbortSignal,
   take: (name: string, body: Buffer) => Promise<void>,
 ): Promise<void> {
-  const bytes = new ByteReader(createReadStream(path, { highWaterMark: largeRead, signal }));
+  const file = createReadStream(path, { highWaterMark: largeRead, signal });
+  try {
+    await eachEntryOf(path, new ByteReader(file), take);
+  } finally {
+    file.destroy();
+  }
+}
+
+async function eachEntryOf(
+  path: string,
+  bytes: ByteReader,
+  take: (name: string, body: Buffer) => Promise<void>,
+): Promise<void> {
   for (;;) {
     const head = await bytes.read(blockSize);
     if (head === undefined) throw damaged(path, 'is cut short');

@@ -1,0 +1,85 @@
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Journal, readRun } from '../../src/migrate/journal.js';
+import type { RecordedSettings } from '../../src/migrate/settings.js';
+
+const at = '2026-11-23T10:00:00.000Z';
+const settings: RecordedSettings = {
+  backendConfig: '/etc/sensu/backend.yml',
+  envFile: '/etc/default/sensu-backend',
+  endpoints: ['https://etcd-1:2379'],
+  tls: {},
+  sourceTls: {},
+  stopCommand: 'systemctl stop sensu-backend',
+  startCommand: 'systemctl start sensu-backend',
+  sensuPasswordFile: '/root/sensu-password',
+  profile: 'documented',
+  enableAuth: true,
+  startTimeoutSeconds: 60,
+};
+const begun = { type: 'begun', at, tool: 'sensu-ferry 0.1.0', settings } as const;
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'sensu-ferry-journal-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('journal', () => {
+  it('says what was begun, what is done, and how it ended', async () => {
+    const journal = await Journal.create(directory, begun);
+    await journal.append({ type: 'started', at, step: 'stop' });
+    await journal.append({ type: 'done', at, step: 'stop', facts: { stopAskedAt: at, stoppedAt: at } });
+    await journal.append({ type: 'started', at, step: 'difference' });
+    await journal.append({ type: 'failed', at, step: 'difference', error: 'the target is full' });
+    await journal.close();
+    const run = await readRun(directory);
+    expect(run.settings).toEqual(settings);
+    expect(run.facts.stop).toEqual({ stopAskedAt: at, stoppedAt: at });
+    expect([...run.started]).toEqual(['stop', 'difference']);
+    expect(run.lastError).toBe('the target is full');
+    expect(run.outcome).toBeUndefined();
+  });
+
+  it('goes on after a line that a power cut tore', async () => {
+    await (await Journal.create(directory, begun)).close();
+    await appendFile(join(directory, 'journal.ndjson'), '{"type":"done","at":"2026-');
+    const journal = await Journal.reopen(directory);
+    await journal.append({ type: 'started', at, step: 'load' });
+    await journal.close();
+    expect([...(await readRun(directory)).started]).toEqual(['load']);
+  });
+
+  it('is readable by its owner only', async () => {
+    await (await Journal.create(directory, begun)).close();
+    expect((await stat(join(directory, 'journal.ndjson'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('does not mix with another run', async () => {
+    await (await Journal.create(directory, begun)).close();
+    await expect(Journal.create(directory, begun)).rejects.toMatchObject({
+      code: 'RUN_EXISTS',
+      kind: 'refused',
+    });
+  });
+
+  it('keeps a second process out while one is at work', async () => {
+    const journal = await Journal.create(directory, begun);
+    await expect(Journal.reopen(directory)).rejects.toMatchObject({ code: 'RUN_LOCKED', kind: 'locked' });
+    await journal.close();
+  });
+
+  it('takes over the lock of a process that is dead', async () => {
+    await (await Journal.create(directory, begun)).close();
+    const holder = { host: (await import('node:os')).hostname(), pid: process.pid, startedAt: '1' };
+    await writeFile(join(directory, 'lock'), JSON.stringify(holder));
+    await (await Journal.reopen(directory)).close();
+    await expect(readFile(join(directory, 'lock'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('says which directory is none of a migration', async () => {
+    await expect(readRun(directory)).rejects.toMatchObject({ code: 'RUN_UNREADABLE', kind: 'usage' });
+  });
+});
