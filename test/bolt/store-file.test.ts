@@ -352,6 +352,48 @@ describe('what is not a whole store', () => {
   }
 });
 
+test('an index that does not fit into memory has no name on disk, as key names can be secrets', () => {
+  const path = join(folder, 'spilled.db');
+  const tempDirectory = mkdtempSync(join(folder, 'temporary-'));
+  const model = new ModelStore();
+  for (let i = 0; i < 3000; i++) {
+    model.transact((txn) => {
+      txn.put(`/sensu.io/apikeys/${i * 7919}`, Buffer.from('value'), 0n);
+    });
+  }
+  writeStore(path, { records: model.records });
+  const store = openSnapshot(path, { tempDirectory, runBytes: 20_000 });
+  let count = 0;
+  for (const batch of store.entries()) {
+    expect(readdirSync(tempDirectory)).toEqual([]);
+    count += batch.length;
+  }
+  expect(count).toBe(3000);
+  store.close();
+});
+
+test('indexing can be watched and broken off', () => {
+  const path = join(folder, 'watched.db');
+  const model = new ModelStore();
+  for (let i = 0; i < 3000; i++) {
+    model.transact((txn) => {
+      txn.put(`/key/${i}`, Buffer.alloc(2000), 0n);
+    });
+  }
+  writeStore(path, { records: model.records });
+  const store = openSnapshot(path);
+  const first = store.indexing().next();
+  expect(first).toMatchObject({ done: false });
+  for (const { bytesRead, recordsRead } of store.indexing()) {
+    expect(bytesRead).toBeLessThanOrEqual(store.dbSize);
+    expect(recordsRead).toBeLessThanOrEqual(3000);
+    break;
+  }
+  expect(store.totals().keys).toBe(3000);
+  expect([...store.indexing()]).toEqual([]);
+  store.close();
+});
+
 test('a file that is open already is read and left open', () => {
   const fd = openSync(fixture('single-6.7.5/snapshot.db'), 'r');
   const store = openSnapshot({ fd, path: 'from elsewhere' });
