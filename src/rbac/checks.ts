@@ -65,15 +65,27 @@ export function judge(
   };
 }
 
-/** What etcd says to a user without the permission, and to nobody. A lost session is no answer. */
-const refusals: ReadonlySet<string> = new Set(['ETCD_PERMISSION_DENIED', 'ETCD_AUTH_REQUIRED']);
+/**
+ * True when etcd refused because of who asks: a user without the permission, nobody, or the name in a client
+ * certificate that is no user (`ETCD_USER_NOT_FOUND`, when users or roles were asked for). A lost session is no
+ * answer.
+ */
+export function isRefusal(error: unknown): error is FerryError {
+  return error instanceof FerryError && refusals.has(error.code);
+}
+
+const refusals: ReadonlySet<string> = new Set([
+  'ETCD_PERMISSION_DENIED',
+  'ETCD_AUTH_REQUIRED',
+  'ETCD_USER_NOT_FOUND',
+]);
 
 async function isAllowed(attempt: () => Promise<unknown>): Promise<boolean> {
   try {
     await attempt();
     return true;
   } catch (error) {
-    if (error instanceof FerryError && refusals.has(error.code)) return false;
+    if (isRefusal(error)) return false;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { FerryError } from '../core/errors.js';
 import type { EtcdClient } from '../etcd/client.js';
+import { isRefusal } from './checks.js';
 import { grantWords, rangeWords } from './etcdctl-words.js';
 import { findingsOf } from './findings.js';
 import type { RbacFinding, RbacOptions, RbacPlan, RbacStep } from './plan-types.js';
@@ -14,12 +15,22 @@ import { rootName, sensuRole, sensuUser, wantedGrants, type Profile } from './wa
  */
 export async function planRbac(client: EtcdClient, options: RbacOptions): Promise<RbacPlan> {
   const authEnabled = await client.auth.enabled();
+  if (authEnabled) await proveAdministrator(client);
   const role = await planRole(client, options.profile);
   const user = await planUser(client, options, authEnabled);
   const enable = options.enableAuth && !authEnabled ? await planEnabling(client) : [];
   const steps = [...role.before, ...user.steps, ...role.after, ...enable];
   const findings = [...user.findings, ...(await findingsOf(client, options, authEnabled))];
   return { profile: options.profile, authEnabled, steps, findings };
+}
+
+/** Before any other question: etcd answers a certificate that names no user as if the user asked for were missing. */
+async function proveAdministrator(client: EtcdClient): Promise<void> {
+  try {
+    await client.auth.roles();
+  } catch (error) {
+    throw isRefusal(error) ? rootNeeded(error) : error;
+  }
 }
 
 interface RoleSteps {
