@@ -92,6 +92,16 @@ export class IndexBuilder {
 
   #merge(newest: Uint32Array): RecordFile {
     const merged = new RecordFile(this.#options.tempDirectory);
+    try {
+      this.#mergeInto(merged, newest);
+      return merged;
+    } catch (error) {
+      merged.close();
+      throw error;
+    }
+  }
+
+  #mergeInto(merged: RecordFile, newest: Uint32Array): void {
     const cursors: RecordCursor[] = this.#runs.map((run, age) => new FileCursor(run, age));
     cursors.push(new MemoryCursor(this.#arena, newest, this.#runs.length));
     const heap = new CursorHeap(cursors.filter((cursor) => cursor.advance()));
@@ -107,7 +117,6 @@ export class IndexBuilder {
       heap.advanceTop();
     }
     merged.finish();
-    return merged;
   }
 }
 
