@@ -172,8 +172,11 @@ export interface EtcdClient {
   /** Ends the lease and deletes its keys. False when there is no such lease. */
   revokeLease(id: LeaseId): Promise<boolean>;
   leaseIds(): Promise<readonly LeaseId[]>;
-  /** Undefined when there is no such lease. */
-  leaseState(id: LeaseId): Promise<LeaseState | undefined>;
+  /**
+   * Undefined when there is no such lease. With auth, `keys` needs read permission on every key of the lease;
+   * without them any user may ask. Default true.
+   */
+  leaseState(id: LeaseId, ask?: { readonly keys: boolean }): Promise<LeaseState | undefined>;
   keepLeases(): LeaseKeeper;
   members(): Promise<readonly Member[]>;
   /** Asked of that one endpoint, which must be among `endpoints` or a member's client URL. */

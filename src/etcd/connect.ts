@@ -136,8 +136,8 @@ class GrpcEtcdClient implements EtcdClient {
     return answer.leases.map(({ ID }) => leaseIdOf(ID));
   }
 
-  async leaseState(id: LeaseId): Promise<LeaseState | undefined> {
-    const payload = { ID: String(id), keys: true };
+  async leaseState(id: LeaseId, { keys } = { keys: true }): Promise<LeaseState | undefined> {
+    const payload = { ID: String(id), keys };
     const answer = await this.#read<WireLeaseState>('Lease', 'leaseTimeToLive', payload);
     const remaining = BigInt(answer.TTL);
     if (remaining < 0n && answer.grantedTTL === '0') return undefined;

@@ -4,6 +4,8 @@ import { FerryError, systemCode } from '../core/errors.js';
 import type { TlsFiles } from './client.js';
 
 const timeoutMs = 4000;
+/** A server that says nothing for so long after a handshake has not refused it. */
+const quietMs = 1000;
 
 /**
  * Tries to reach an endpoint below gRPC, whose errors do not tell a wrong CA from a closed port. Undefined
@@ -29,7 +31,8 @@ async function tryPlain(address: Address): Promise<Fault | undefined> {
   const fault = await connected(net.connect({ ...address }), 'connect');
   if (fault !== undefined) return fault;
   const handshake = await tryTls(address, {}, false, 500);
-  return handshake === undefined ? 'SPEAKS_TLS' : undefined;
+  // A server that wants a client certificate refuses the handshake, but in the words of TLS.
+  return handshake === undefined || /ALERT|HANDSHAKE_FAILURE/.test(handshake) ? 'SPEAKS_TLS' : undefined;
 }
 
 function tryTls(
@@ -71,8 +74,12 @@ function connected(socket: net.Socket, event: string, timeout = timeoutMs): Prom
     });
     socket.once(event, () => {
       // In TLS 1.3 a server refuses a missing client certificate only after the client thinks it is connected.
+      // One that is content begins to speak HTTP/2 at once: what follows the handshake tells the two apart.
       if (socket instanceof tls.TLSSocket && socket.getProtocol() === 'TLSv1.3') {
-        setTimeout(finish, 60, undefined);
+        socket.once('data', () => {
+          finish(undefined);
+        });
+        setTimeout(finish, quietMs, undefined).unref();
       } else {
         finish(undefined);
       }

@@ -47,8 +47,15 @@ export function isNotSent(error: unknown): boolean {
 export function isPassing(error: unknown): boolean {
   return (
     isGrpcFailure(error) &&
-    (error.code === GrpcStatus.unavailable || /leader changed|too many requests/.test(error.details))
+    (error.code === GrpcStatus.unavailable ||
+      error.code === GrpcStatus.deadlineExceeded ||
+      /leader changed|too many requests/.test(error.details))
   );
+}
+
+/** True when etcd knows the user, but does not permit the request. */
+export function isDenied(error: unknown): boolean {
+  return isGrpcFailure(error) && /permission denied/.test(error.details);
 }
 
 type Row = readonly [text: RegExp, kind: Failure['kind'], code: string, sentence: string, hint: string];

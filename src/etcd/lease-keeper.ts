@@ -11,16 +11,25 @@ interface Held {
   renewAt: number;
 }
 
+type KeepAliveStream = ClientDuplexStream<unknown, unknown>;
+
 const tickMs = 250;
+/** A member that answers nothing for so long is left for another: the stream of one that hangs reports no error. */
+const silenceMs = 2000;
 
 /** Renewals by the raw stream: etcd3's own lease cannot take over a lease that it did not grant. */
 export class StreamLeaseKeeper implements LeaseKeeper {
   readonly lost = new Set<LeaseId>();
   readonly #transport: Transport;
   readonly #held = new Map<LeaseId, Held>();
+  /** Renewals that were sent on the stream and not yet answered. */
+  readonly #unanswered = new Set<LeaseId>();
   readonly #closing = new AbortController();
   readonly #work: Promise<void>;
-  #stream: ClientDuplexStream<unknown, unknown> | undefined;
+  #stream: KeepAliveStream | undefined;
+  /** The member that the stream goes to. */
+  #member = '';
+  #waitingSince = 0;
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -39,15 +48,17 @@ export class StreamLeaseKeeper implements LeaseKeeper {
   async close(): Promise<void> {
     this.#held.clear();
     this.#closing.abort();
-    await this.#work;
     this.#stream?.cancel();
+    await this.#work;
   }
 
   async #renewUntilClosed(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      if (this.#isSilent()) this.#leaveMember();
       const due = this.#takeDue();
       if (due.length > 0) await this.#renew(due);
-      await sleep(tickMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      await sleep(tickMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -62,40 +73,89 @@ export class StreamLeaseKeeper implements LeaseKeeper {
     return due;
   }
 
-  /** A stream that broke is opened anew at the next tick; a third of the TTL leaves time for two of them. */
   async #renew(ids: readonly LeaseId[]): Promise<void> {
-    try {
-      this.#stream ??= await this.#open();
-      for (const id of ids) this.#stream.write({ ID: String(id) });
-    } catch {
+    this.#stream ??= await this.#open();
+    if (this.#stream === undefined) {
       this.#retrySoon(ids);
+      return;
+    }
+    if (this.#unanswered.size === 0) this.#waitingSince = performance.now();
+    for (const id of ids) {
+      this.#unanswered.add(id);
+      this.#stream.write({ ID: String(id) });
     }
   }
 
-  async #open(): Promise<ClientDuplexStream<unknown, unknown>> {
-    const stream = await this.#transport.openDuplex('Lease', 'leaseKeepAlive');
-    const forget = (): void => {
-      if (this.#stream !== stream) return;
-      this.#stream = undefined;
-      this.#retrySoon([...this.#held.keys()]);
-    };
-    stream.on('data', (answer: { ID: string; TTL: string }) => {
-      // etcd answers a TTL of 0 for a lease that it does not have any more.
-      const id = leaseIdOf(answer.ID);
-      if (BigInt(answer.TTL) <= 0n && this.#held.delete(id)) this.lost.add(id);
-    });
-    stream.once('error', forget);
-    stream.once('end', forget);
+  /** Undefined when no member could be reached in good time; a third of the TTL leaves time for another try. */
+  async #open(): Promise<KeepAliveStream | undefined> {
+    const member = this.#transport.preferred;
+    const opening = this.#transport.openDuplex('Lease', 'leaseKeepAlive');
+    const stream = await Promise.race([
+      opening.catch(() => undefined),
+      sleep(silenceMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined),
+    ]);
+    if (stream === undefined) {
+      this.#transport.leave(member);
+      // It may still open after this keeper has lost its patience.
+      opening.then(cancelStream, () => undefined);
+      return undefined;
+    }
+    if (this.#closing.signal.aborted) {
+      cancelStream(stream);
+      return undefined;
+    }
+    this.#member = member;
+    this.#listen(stream, member);
     return stream;
   }
 
-  #retrySoon(ids: readonly LeaseId[]): void {
-    const soon = performance.now() + tickMs;
+  #listen(stream: KeepAliveStream, member: string): void {
+    const forget = (): void => {
+      if (this.#stream !== stream) return;
+      this.#transport.leave(member);
+      this.#forgetStream();
+    };
+    stream.on('data', (answer: { ID: string; TTL: string }) => {
+      const id = leaseIdOf(answer.ID);
+      this.#unanswered.delete(id);
+      this.#waitingSince = performance.now();
+      // etcd answers a TTL of 0 for a lease that it does not have any more.
+      if (BigInt(answer.TTL) <= 0n && this.#held.delete(id)) this.lost.add(id);
+    });
+    // A stream that is cancelled fails once more, later; without a listener that would end the process.
+    stream.on('error', forget);
+    stream.once('end', forget);
+  }
+
+  #isSilent(): boolean {
+    return this.#unanswered.size > 0 && performance.now() - this.#waitingSince > silenceMs;
+  }
+
+  #leaveMember(): void {
+    this.#transport.leave(this.#member);
+    this.#stream?.cancel();
+    this.#forgetStream();
+  }
+
+  #forgetStream(): void {
+    this.#stream = undefined;
+    this.#unanswered.clear();
+    this.#retrySoon(this.#held.keys());
+  }
+
+  /** At the next tick: nobody knows which renewals the lost stream still brought home. */
+  #retrySoon(ids: Iterable<LeaseId>): void {
+    const soon = performance.now();
     for (const id of ids) {
       const held = this.#held.get(id);
       if (held !== undefined) held.renewAt = Math.min(held.renewAt, soon);
     }
   }
+}
+
+function cancelStream(stream: KeepAliveStream): void {
+  stream.on('error', () => undefined);
+  stream.cancel();
 }
 
 /** Milliseconds between two renewals. */

@@ -3,7 +3,11 @@ import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '
 import { sensuRoot } from '../store/sensu-root.js';
 import type { EtcdClient, RangeRequest, RangeResult } from './client.js';
 
-const keysPerPage = 1000;
+const mostKeysPerPage = 1000;
+/** What a page is aimed at; etcd knows limits of keys only. */
+const bytesPerPage = 2 * 1024 * 1024;
+/** A first page can be larger than aimed at: what is handed on at a time stays near this. */
+const bytesPerBatch = 1024 * 1024;
 const leasesAtOnce = 64;
 
 /**
@@ -19,39 +23,72 @@ export async function openLiveView(client: EtcdClient, pinned?: Revision): Promi
   };
 }
 
-/** Pages of bounded size, the next one asked for while this one is used. */
+/** The next page is asked for while this one is used. */
 async function* readPages(
   client: EtcdClient,
   range: KeyRange,
   revision: Revision,
 ): AsyncGenerator<readonly StoreEntry[]> {
-  let pending: Promise<RangeResult> | undefined = readPage(client, { ...range, revision });
+  const pager = new Pager(client, range, revision);
+  let pending: Promise<RangeResult> | undefined = pager.page(range.start);
   while (pending !== undefined) {
-    const page: RangeResult = await pending;
-    const last = page.entries.at(-1);
-    pending =
-      page.more && last !== undefined
-        ? readPage(client, { ...range, start: Buffer.concat([last.key, Buffer.of(0)]), revision })
-        : undefined;
+    const { entries, more }: RangeResult = await pending;
+    const last = entries.at(-1);
+    pending = more && last !== undefined ? pager.page(Buffer.concat([last.key, Buffer.of(0)])) : undefined;
     // When the reader stops early, the page that was asked for in advance has nobody to fail to.
     pending?.catch(() => undefined);
-    if (page.entries.length > 0) yield page.entries;
+    yield* batchesOf(entries);
   }
 }
 
-/** A page of large values can exceed what gRPC takes in: then fewer keys are asked for. */
-async function readPage(
-  client: EtcdClient,
-  request: RangeRequest,
-  limit = keysPerPage,
-): Promise<RangeResult> {
-  try {
-    return await client.range({ ...request, limit });
-  } catch (error) {
-    const tooLarge = error instanceof FerryError && error.code === 'REQUEST_TOO_LARGE';
-    if (!tooLarge || limit === 1) throw error;
-    return readPage(client, request, Math.ceil(limit / 8));
+/** Adapts the number of keys a page to the size of the values, which may be a few bytes or a megabyte. */
+class Pager {
+  readonly #client: EtcdClient;
+  readonly #request: RangeRequest;
+  #limit = mostKeysPerPage / 4;
+
+  constructor(client: EtcdClient, range: KeyRange, revision: Revision) {
+    this.#client = client;
+    this.#request = { ...range, revision };
   }
+
+  async page(start: Buffer): Promise<RangeResult> {
+    for (;;) {
+      try {
+        const page = await this.#client.range({ ...this.#request, start, limit: this.#limit });
+        this.#adapt(page.entries);
+        return page;
+      } catch (error) {
+        const tooLarge = error instanceof FerryError && error.code === 'REQUEST_TOO_LARGE';
+        if (!tooLarge || this.#limit === 1) throw error;
+        this.#limit = Math.ceil(this.#limit / 8);
+      }
+    }
+  }
+
+  #adapt(entries: readonly StoreEntry[]): void {
+    if (entries.length === 0) return;
+    const fitting = Math.floor((bytesPerPage * entries.length) / (sizeOf(entries) + 1));
+    // Grows step by step: small values may be followed by large ones.
+    this.#limit = Math.max(1, Math.min(fitting, 4 * this.#limit, mostKeysPerPage));
+  }
+}
+
+function* batchesOf(entries: readonly StoreEntry[]): Generator<readonly StoreEntry[]> {
+  let batch: StoreEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    batch.push(entry);
+    bytes += entry.key.length + entry.value.length;
+    if (bytes < bytesPerBatch) continue;
+    yield batch;
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function sizeOf(entries: readonly StoreEntry[]): number {
+  return entries.reduce((bytes, { key, value }) => bytes + key.length + value.length, 0);
 }
 
 async function readLeases(client: EtcdClient): Promise<readonly Lease[]> {
@@ -59,7 +96,7 @@ async function readLeases(client: EtcdClient): Promise<readonly Lease[]> {
   const ids: IterableIterator<LeaseId> = (await client.leaseIds()).values();
   const worker = async (): Promise<void> => {
     for (const id of ids) {
-      const state = await client.leaseState(id);
+      const state = await client.leaseState(id, { keys: false });
       if (state !== undefined) leases.push({ id, ttl: state.ttl });
     }
   };

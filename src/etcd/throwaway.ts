@@ -86,10 +86,14 @@ export class ThrowawayMember {
 
   async waitUntilReady(): Promise<void> {
     if (await this.#process?.waitUntilReady(this.#startTimeoutMs)) return;
+    const fate =
+      this.pid === undefined
+        ? 'ended before it served'
+        : `did not serve within ${this.#startTimeoutMs / 1000} s`;
     throw new FerryError({
       kind: 'failed',
       code: 'THROWAWAY_ETCD_FAILED',
-      message: `The throwaway etcd ${this.name} did not start within ${this.#startTimeoutMs / 1000} s.`,
+      message: `The throwaway etcd ${this.name} ${fate}.`,
       hint: `Its last words: ${this.log.split('\n').slice(-5).join(' | ')}`,
     });
   }

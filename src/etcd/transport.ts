@@ -2,7 +2,7 @@ import type { CallOptions, Client, ClientReadableStream, ClientDuplexStream, Met
 import { Etcd3 } from 'etcd3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectOptions, Credentials } from './client.js';
-import { asEtcdError, isNotSent, isPassing, isTokenEnded } from './errors.js';
+import { asEtcdError, isDenied, isNotSent, isPassing, isTokenEnded } from './errors.js';
 
 export type Service = 'KV' | 'Lease' | 'Watch' | 'Auth' | 'Cluster' | 'Maintenance';
 
@@ -197,26 +197,40 @@ export class Transport {
     return this.#credentials;
   }
 
+  /** The member that requests go to first. */
+  get preferred(): string {
+    return this.#preferred;
+  }
+
   /** Sends a request to whichever member answers, the one that answered last first. */
   async request<Answer>(call: Call): Promise<Answer> {
+    const giveUpAt = performance.now() + 2 * this.#deadlineMs;
     let pause = 50;
     for (let attempt = 1; ; attempt += 1) {
+      this.#options.signal?.throwIfAborted();
       const endpoint = this.#preferred;
       try {
         return (await this.#withSession(endpoint, call)) as Answer;
       } catch (error) {
         this.#options.signal?.throwIfAborted();
+        // Also after a write that is not sent again: the next request must not wait for the same member.
+        if (isPassing(error)) this.leave(endpoint);
         const again = isNotSent(error) || (call.repeatable === 'read' && isPassing(error));
-        if (!again || this.#closed || attempt >= patience * this.endpoints.length) {
-          throw asEtcdError(error, endpoint, this.#deadlineMs);
-        }
-        this.#preferAnother(endpoint);
+        const tried = attempt >= patience * this.endpoints.length || performance.now() > giveUpAt;
+        if (!again || this.#closed || tried) throw asEtcdError(error, endpoint, this.#deadlineMs);
         if (attempt % this.endpoints.length === 0) {
           await sleep(pause);
           pause *= 4;
         }
       }
     }
+  }
+
+  /** From now on another member is asked first, if this one was. */
+  leave(endpoint: string): void {
+    if (this.#preferred !== endpoint) return;
+    const next = (this.endpoints.indexOf(endpoint) + 1) % this.endpoints.length;
+    this.#preferred = this.endpoints[next]!;
   }
 
   /** Sends a request to that member alone. */
@@ -297,15 +311,10 @@ export class Transport {
     try {
       await this.#withSession(endpoint, call);
     } catch (error) {
-      throw asEtcdError(error, endpoint, this.#deadlineMs);
+      // A user who may not read there is known all the same.
+      if (!isDenied(error)) throw asEtcdError(error, endpoint, this.#deadlineMs);
     }
     return this.#token;
-  }
-
-  #preferAnother(failed: string): void {
-    if (this.#preferred !== failed) return;
-    const next = (this.endpoints.indexOf(failed) + 1) % this.endpoints.length;
-    this.#preferred = this.endpoints[next]!;
   }
 
   #member(endpoint: string): MemberTransport {
