@@ -130,7 +130,8 @@ function done(plan: RestorePlan, result: RestoreResult): CommandResult {
       keysPerSecond: Math.round(load.written / (load.milliseconds / 1000)),
       digest: { source: verified.source, target: verified.target },
       targetRevision: verified.revision,
-      firstLeaseEndsAfterSeconds: result.firstLeaseEndsAfter ?? null,
+      firstLeaseEndsAfterSeconds:
+        result.firstLeaseEndsAfter === undefined ? null : Number(result.firstLeaseEndsAfter),
       warnings,
     },
     exit: warnings.length > 0 ? ExitCode.warnings : ExitCode.done,
@@ -152,7 +153,7 @@ function describeResult(
     ...(firstLeaseEndsAfter === undefined
       ? []
       : [
-          `Start a backend on this etcd within ${firstLeaseEndsAfter} s: then the first lease ends, with its keys, unless a backend keeps it.`,
+          `Nobody holds the leases any more: the first of them ends in ${firstLeaseEndsAfter} s, with its keys. A backend that is started before that takes them over.`,
         ]),
   ].join('\n');
 }
