@@ -114,7 +114,7 @@ async function migrateStaged(
     if (!(await logsIn(staged))) throw loginLost();
     return { report, acknowledgedKeys: acknowledged.size, directory: options.directory };
   } finally {
-    await createServiceControl({ ...context, signal: new AbortController().signal }, settings).stop();
+    await service.stop();
   }
 }
 

@@ -50,7 +50,7 @@ function assign(text: string, name: string, value: string): string {
  */
 function quote(name: string, value: string): string {
   // eslint-disable-next-line no-control-regex -- systemd drops a variable whose value has a control character
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value) || !value.isWellFormed()) throw unwritable(name);
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value) || /\p{Surrogate}/u.test(value)) throw unwritable(name);
   return `"${value.replace(/["\\$`]/g, '\\$&')}"`;
 }
 

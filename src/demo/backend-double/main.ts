@@ -18,7 +18,6 @@ async function run(directory: string): Promise<void> {
   const config = await readBackendConfig({
     backendYml: join(directory, 'backend.yml'),
     environment,
-    flags: [],
   });
   const stopping = new AbortController();
   await writeFile(join(directory, 'pid'), String(process.pid), { mode: 0o600 });
@@ -26,10 +25,10 @@ async function run(directory: string): Promise<void> {
     stopping.abort();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
-  const store = config.noEmbedEtcd.value
+  const store = config.get('no-embed-etcd').value
     ? await openExternal(config, environment, stopping.signal)
     : await openEmbedded(config, directory, stopping.signal);
-  const [host, port] = splitAddress(config.apiListenAddress.value);
+  const [host, port] = splitAddress(config.get('api-listen-address').value);
   const server = await serveApi(store.api, host, port);
   await store.ended;
   server.closeAllConnections();
@@ -50,11 +49,11 @@ async function openEmbedded(
 ): Promise<OpenedStore> {
   const binary = (await readFile(join(directory, 'etcd-binary'), 'utf8')).trim();
   const etcd = await startEmbeddedEtcd(binary, {
-    stateDirectory: config.stateDir.value,
-    name: config.etcdName.value,
-    clientUrls: config.etcdListenClientUrls.value,
-    peerUrls: config.etcdListenPeerUrls.value,
-    initialCluster: config.etcdInitialCluster.value,
+    stateDirectory: config.get('state-dir').value,
+    name: config.get('etcd-name').value,
+    clientUrls: config.get('etcd-listen-client-urls').value,
+    peerUrls: config.get('etcd-listen-peer-urls').value,
+    initialCluster: config.get('etcd-initial-cluster').value,
   });
   await keepRegistered(etcd.client, signal);
   const calls = openBackendCalls({ endpoints: etcd.client.endpoints });
@@ -75,9 +74,9 @@ async function openExternal(
   const options: ConnectOptions = {
     endpoints: config.clientEndpoints,
     tls: await readTlsFiles({
-      cacert: config.etcdTrustedCaFile.value || undefined,
-      cert: config.etcdCertFile.value || undefined,
-      key: config.etcdKeyFile.value || undefined,
+      cacert: config.get('etcd-trusted-ca-file').value || undefined,
+      cert: config.get('etcd-cert-file').value || undefined,
+      key: config.get('etcd-key-file').value || undefined,
     }),
     ...(withPassword && { credentials: { username, password } }),
   };

@@ -52,7 +52,7 @@ async function rewriteConfiguration({ context, settings }: StepContext): Promise
   return [
     `${settings.backendConfig}: rewritten${beside(movedTo)}`,
     ...rewritten.changes.map(({ key: name, after }) =>
-      after === undefined ? `  ${name}: taken out` : `  ${name}: ${after}`,
+      after === undefined ? `  ${name}: taken out` : `  ${name}: ${JSON.stringify(after)}`,
     ),
   ];
 }
