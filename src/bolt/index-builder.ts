@@ -31,21 +31,24 @@ export const longestKey = 8 * 1024 * 1024;
  */
 export class IndexBuilder {
   readonly #options: IndexOptions;
-  readonly #arena: Buffer;
+  #arena: Buffer;
   #filled = 0;
   #records: Uint32Array = new Uint32Array(4096);
   #count = 0;
   readonly #runs: RecordFile[] = [];
 
-  constructor(options: IndexOptions = {}) {
+  /** @param storeBytes Size of the store: what is indexed of an entry is no larger than the entry. */
+  constructor(options: IndexOptions, storeBytes: number) {
     this.#options = options;
     // Not zeroed by hand: the system hands out pages as they are touched, so a small store costs little.
-    this.#arena = Buffer.from(new ArrayBuffer(options.runBytes ?? defaultRunBytes));
+    this.#arena = Buffer.from(new ArrayBuffer(Math.min(options.runBytes ?? defaultRunBytes, storeBytes)));
   }
 
   /** Adds the next younger record. */
   add(parts: RecordParts): void {
-    if (this.#filled + recordLength(parts.keyEnd - parts.keyStart) > this.#arena.length) this.#spill();
+    const length = recordLength(parts.keyEnd - parts.keyStart);
+    if (this.#filled + length > this.#arena.length) this.#spill();
+    if (length > this.#arena.length) this.#arena = Buffer.alloc(length);
     if (this.#count === this.#records.length) {
       const grown = new Uint32Array(this.#count * 2);
       grown.set(this.#records);
@@ -83,6 +86,7 @@ export class IndexBuilder {
   }
 
   #spill(): void {
+    if (this.#count === 0) return;
     const run = new RecordFile(this.#options.tempDirectory);
     this.#runs.push(run);
     for (const record of this.#sorted()) run.append(this.#arena, record);

@@ -45,7 +45,7 @@ export function* indexKeys(
   root: BucketRoot,
   options: IndexOptions,
 ): Generator<IndexProgress, IndexedKeys, undefined> {
-  const builder = new IndexBuilder(options);
+  const builder = new IndexBuilder(options, db.meta.highWaterMark * db.meta.pageSize);
   const scan = new LeafScan(db, builder);
   try {
     let pages = 0;
