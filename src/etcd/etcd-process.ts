@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 
@@ -25,9 +26,10 @@ export class EtcdProcess {
     this.#child = child;
     this.pid = pid;
     running.add(child);
-    this.#ended = once(child, 'exit').finally(() => running.delete(child));
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#remember(text);
+    // Not 'exit', which may come before the last lines were read.
+    this.#ended = once(child, 'close').finally(() => running.delete(child));
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      this.#remember(line);
     });
   }
 
@@ -60,11 +62,18 @@ export class EtcdProcess {
     return this.#log.join('\n');
   }
 
+  /** The newest five lines in brief: what happened and why, without times and stack traces. */
+  get lastWords(): string {
+    return this.#log.slice(-5).map(inBrief).join(' | ');
+  }
+
   /** Resolves to false when etcd ended, or did not come up in time. */
   async waitUntilReady(timeoutMs: number): Promise<boolean> {
     const end = Date.now() + timeoutMs;
     while (!this.#ready && this.isAlive() && Date.now() < end) await sleep(10);
-    return this.#ready && this.isAlive();
+    if (this.isAlive()) return this.#ready;
+    await this.#ended;
+    return false;
   }
 
   /** Sends the signal and waits for the end; after `timeoutMs` SIGKILL follows, which etcd cannot put off. */
@@ -86,9 +95,19 @@ export class EtcdProcess {
     this.#child.kill('SIGCONT');
   }
 
-  #remember(text: string): void {
-    if (readyLine.test(text)) this.#ready = true;
-    this.#log.push(...text.split('\n').filter((line) => line !== ''));
-    this.#log.splice(0, Math.max(0, this.#log.length - keptLogLines));
+  #remember(line: string): void {
+    if (readyLine.test(line)) this.#ready = true;
+    this.#log.push(line);
+    if (this.#log.length > keptLogLines) this.#log.shift();
+  }
+}
+
+/** The message of a line, and its error if it has one; a line that is no JSON, such as a panic's, as it is. */
+function inBrief(line: string): string {
+  try {
+    const { msg, error } = JSON.parse(line) as { msg?: string; error?: string };
+    return [msg, error].filter((words) => words !== undefined).join(': ');
+  } catch {
+    return line;
   }
 }

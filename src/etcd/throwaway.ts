@@ -94,7 +94,7 @@ export class ThrowawayMember {
       kind: 'failed',
       code: 'THROWAWAY_ETCD_FAILED',
       message: `The throwaway etcd ${this.name} ${fate}.`,
-      hint: `Its last words: ${this.log.split('\n').slice(-5).join(' | ')}`,
+      hint: `Its last words: ${this.#process?.lastWords ?? 'none'}`,
     });
   }
 
