@@ -14,7 +14,7 @@ const quietMs = 1000;
 export async function diagnose(endpoint: string, files: TlsFiles): Promise<FerryError | undefined> {
   const url = new URL(endpoint);
   const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
-  const failure = url.protocol === 'https:' ? await tryTls(address, files, true) : await tryPlain(address);
+  const failure = url.protocol === 'https:' ? await trySecure(address, files) : await tryPlain(address);
   return failure === undefined ? undefined : explain(endpoint, failure);
 }
 
@@ -33,6 +33,41 @@ async function tryPlain(address: Address): Promise<Fault | undefined> {
   const handshake = await tryTls(address, {}, false, 500);
   // A server that wants a client certificate refuses the handshake, but in the words of TLS.
   return handshake === undefined || /ALERT|HANDSHAKE_FAILURE/.test(handshake) ? 'SPEAKS_TLS' : undefined;
+}
+
+async function trySecure(address: Address, files: TlsFiles): Promise<Fault | undefined> {
+  const fault = await tryTls(address, files, true);
+  // etcd without TLS hangs up on a handshake without a word, as a firewall might.
+  return fault === 'ECONNRESET' && (await speaksPlainHttp2(address)) ? 'SPEAKS_PLAIN' : fault;
+}
+
+/** The greeting of HTTP/2, and an empty SETTINGS frame; the server's first frame is its SETTINGS, of type 4. */
+const greeting = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
+
+function speaksPlainHttp2(address: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ ...address });
+    const finish = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(quietMs, () => {
+      finish(false);
+    });
+    socket.once('error', () => {
+      finish(false);
+    });
+    socket.once('close', () => {
+      finish(false);
+    });
+    socket.once('data', (frame) => {
+      finish(frame[3] === 4);
+    });
+    socket.write(greeting);
+  });
 }
 
 function tryTls(
@@ -92,7 +127,7 @@ type Explanation = readonly [pattern: RegExp, code: string, sentence: string, hi
 const explanations: readonly Explanation[] = [
   [/^SPEAKS_TLS$/, 'ENDPOINT_SPEAKS_TLS', 'speaks TLS, but the URL says http', 'Use https:// and --cacert.'],
   [
-    /WRONG_VERSION_NUMBER|EPROTO|PACKET_LENGTH_TOO_LONG/,
+    /^SPEAKS_PLAIN$|WRONG_VERSION_NUMBER|EPROTO|PACKET_LENGTH_TOO_LONG/,
     'ENDPOINT_WITHOUT_TLS',
     'does not speak TLS, but the URL says https',
     'Use http://, or start that member with --cert-file and --key-file.',

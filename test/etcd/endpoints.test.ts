@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { normalizeEndpoints } from '../../src/etcd/endpoints.js';
+
+test.each([
+  ['https://etcd-1:2379', 'https://etcd-1:2379'],
+  ['https://etcd-1:2379/', 'https://etcd-1:2379'],
+  ['https://etcd-1', 'https://etcd-1:2379'],
+  ['etcd-1:4001', 'http://etcd-1:4001'],
+  ['10.0.0.7', 'http://10.0.0.7:2379'],
+  ['http://[::1]:2379', 'http://[::1]:2379'],
+  ['HTTPS://Etcd-1', 'https://etcd-1:2379'],
+])('%s becomes %s', (given, normalized) => {
+  expect(normalizeEndpoints([given])).toEqual([normalized]);
+});
+
+// The URL parser drops the default ports of its schemes; 2379 in their place would be another server.
+test.each([
+  ['https://etcd-1:443', 'https://etcd-1:443'],
+  ['http://etcd-1:80/', 'http://etcd-1:80'],
+  ['http://[::443]', 'http://[::443]:2379'],
+])('%s keeps its port', (given, normalized) => {
+  expect(normalizeEndpoints([given])).toEqual([normalized]);
+});
+
+test.each([
+  [['http://a:2379,http://b:2379'], 'list'],
+  [['http://a:2379 http://b:2379'], 'list'],
+  [['http://a:2379', 'https://b:2379'], 'mix'],
+  [['unix:///run/etcd.sock'], 'not an http'],
+  [['http://a:2379/v3'], 'behind its port'],
+  [['http://a:notaport'], 'not a URL'],
+  [[], 'No etcd endpoint'],
+])('%j is refused', (given, words) => {
+  expect(() => normalizeEndpoints(given)).toThrow(
+    expect.objectContaining({
+      kind: 'usage',
+      code: 'ENDPOINT_UNUSABLE',
+      message: expect.stringContaining(words) as string,
+    }),
+  );
+});
+
+test('a password in a URL is refused and not repeated', () => {
+  const refuse = (): unknown => normalizeEndpoints(['http://root:hunter2@a:2379']);
+  expect(refuse).toThrow(/User and password/);
+  expect(refuse).not.toThrow(/hunter2/);
+});
+
+test('the same member twice is one endpoint', () => {
+  expect(normalizeEndpoints(['http://a', 'http://a:2379/'])).toEqual(['http://a:2379']);
+});
