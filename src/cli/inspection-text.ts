@@ -1,0 +1,204 @@
+import { formatBytes, formatCount, formatId } from '../core/units.js';
+import { apiKeyHint } from '../sensu/values.js';
+import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
+import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
+
+/** An inspection for a person. API keys are shortened to a hint unless `showSecrets`. */
+export function describeInspection(inspection: Inspection, showSecrets: boolean): string {
+  const { contents, etcd } = inspection;
+  const sections = [
+    [describeFile(inspection), ...facts(inspection), ...warnings(inspection)],
+    table(
+      ['PREFIX', 'KEYS', 'BYTES', 'LEASED'],
+      contents.prefixes.map(({ prefix, keys, bytes, leasedKeys }) => [
+        printable(prefix),
+        formatCount(keys),
+        formatBytes(bytes),
+        leasedKeys === 0 ? '' : formatCount(leasedKeys),
+      ]),
+    ),
+    table(['USER', 'GROUPS', ''], contents.users.map(userRow)),
+    table(
+      ['API KEY', 'OWNER', 'CREATED'],
+      contents.apiKeys.map((key) => apiKeyRow(key, showSecrets)),
+    ),
+    table(['ETCD MEMBER', 'ID', 'PEER URLS'], etcd.members.map(memberRow)),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+const kindNames: Readonly<Record<Inspection['kind'], string>> = {
+  archive: 'archive of sensu-ferry',
+  snapshot: 'etcd snapshot',
+  'data-directory': 'stopped data directory',
+};
+
+function describeFile({ path, kind, size, hashChecked }: Inspection): string {
+  const check = hashChecked ? ', sha256 checked' : kind === 'snapshot' ? ', has no sha256 to check' : '';
+  return `${path}: ${kindNames[kind]}${size === undefined ? '' : `, ${formatBytes(size)}`}${check}`;
+}
+
+function facts(inspection: Inspection): readonly string[] {
+  const { contents, etcd, manifest, replay, status } = inspection;
+  const { digest } = contents;
+  const rows: [string, string][] = [
+    [
+      'Sensu',
+      `cluster ${contents.sensuClusterId ?? 'unknown'}, database version ${contents.databaseVersion ?? 'unknown'}`,
+    ],
+    [
+      'Content',
+      `${formatCount(contents.keys)} keys, ${formatBytes(contents.bytes)}, ` +
+        `${formatCount(contents.leases)} leases on ${formatCount(contents.leasedKeys)} keys`,
+    ],
+    ['Digest', `lasting ${digest.lasting}`],
+    ['', `ephemeral ${digest.ephemeral}`],
+    ['etcd', etcdFacts(etcd)],
+  ];
+  if (status !== undefined) {
+    const { hash, totalKey, totalSize } = status;
+    const words = `hash ${hash.toString(16)}, revision ${status.revision}, ${formatCount(totalKey)} entries, ${formatBytes(totalSize)}`;
+    rows.push(['etcdutl', words]);
+  }
+  if (manifest !== undefined) {
+    const { memberName, version } = manifest.etcd;
+    rows.push(['Taken', `${manifest.createdAt} from ${printable(memberName)} (etcd ${printable(version)})`]);
+    rows.push(['', `etcd snapshot of ${formatBytes(manifest.plain.size)}, sha256 ${manifest.plain.sha256}`]);
+  }
+  if (replay !== undefined) rows.push(['WAL', replayWords(replay, etcd)]);
+  return rows.map(([name, words]) => `  ${name.padEnd(8)} ${words}`);
+}
+
+function etcdFacts(etcd: EtcdFacts): string {
+  const parts = [
+    `revision ${etcd.revision}`,
+    etcd.compactedRevision > 0n ? `compacted to ${etcd.compactedRevision}` : 'never compacted',
+    etcd.clusterVersion === undefined ? undefined : `cluster version ${printable(etcd.clusterVersion)}`,
+    etcd.storageVersion === undefined ? undefined : `storage version ${printable(etcd.storageVersion)}`,
+    `auth ${etcd.authEnabled ? 'on' : 'off'}`,
+    etcd.users.length > 0 ? `users ${etcd.users.map(printable).join(' ')}` : undefined,
+    etcd.roles.length > 0 ? `roles ${etcd.roles.map(printable).join(' ')}` : undefined,
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+function replayWords({ dbRevision, entries }: ReplayFacts, etcd: EtcdFacts): string {
+  if (entries === 0) return 'adds nothing: the db file is complete';
+  const behind = etcd.revision - dbRevision;
+  return `${formatCount(entries)} entries replayed; a copy of the db file alone would lack ${formatCount(behind)} revisions`;
+}
+
+function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
+  const words: string[] = etcd.alarms.map(
+    ({ memberId, type }) => `the alarm ${type} of member ${formatId(memberId)} is on`,
+  );
+  if (contents.outsideRoot > 0) {
+    words.push(`${formatCount(contents.outsideRoot)} keys lie outside /sensu.io/ and are not Sensu's`);
+  }
+  if (contents.unreadable.length > 0) {
+    words.push(`not readable: ${contents.unreadable.map(printable).join(', ')}`);
+  }
+  if (replay?.useUnknown !== undefined) {
+    words.push(`it could not be told whether an etcd runs on it: ${replay.useUnknown}`);
+  }
+  if (replay?.torn === true)
+    words.push('the last write of the WAL was cut short, and is left out as etcd does');
+  if (replay !== undefined && replay.beyondCommit.entries > 0 && !replay.beyondCommit.applied) {
+    const { entries } = replay.beyondCommit;
+    words.push(
+      `${formatCount(entries)} entries at the end of the WAL were not known to be agreed on, and are left out`,
+    );
+  }
+  return words.map((sentence) => `  warning: ${sentence}`);
+}
+
+function userRow({ username, groups, disabled, hasPassword }: StoreContents['users'][number]): string[] {
+  const remarks = [disabled ? 'disabled' : '', hasPassword ? '' : 'no password'].filter(
+    (word) => word !== '',
+  );
+  return [printable(username), printable(groups.join(', ')), remarks.join(', ')];
+}
+
+function apiKeyRow({ name, owner, createdAt }: NamedApiKey, showSecrets: boolean): string[] {
+  return [printable(showSecrets ? name : apiKeyHint(name)), printable(owner), dateOf(createdAt)];
+}
+
+function memberRow({ id, name, peerUrls, isLearner }: EtcdFacts['members'][number]): string[] {
+  return [
+    `${printable(name) || '(not started)'}${isLearner ? ' (learner)' : ''}`,
+    formatId(id),
+    printable(peerUrls.join(' ')),
+  ];
+}
+
+/** The day; nothing for a number that is no time. */
+function dateOf(seconds: bigint): string {
+  const date = new Date(Number(seconds) * 1000);
+  return seconds <= 0n || Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 10);
+}
+
+/** Columns in line; those named KEYS, BYTES and LEASED end in line. No rows, no table. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  if (rows.length === 0) return [];
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column]!.length)),
+  );
+  const numeric = new Set(['KEYS', 'BYTES', 'LEASED']);
+  return [heads, ...rows].map((row) =>
+    row
+      .map((cell, column) =>
+        numeric.has(heads[column]!) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** Text out of a store must not give orders to the terminal. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
+}
+
+/** The same for `--json`: ids in hex, other numbers of 64 bits in decimal, as strings. */
+export function inspectionJson(inspection: Inspection, showSecrets: boolean): unknown {
+  const { contents, etcd, replay } = inspection;
+  return {
+    ...inspection,
+    contents: {
+      ...contents,
+      apiKeys: contents.apiKeys.map((key) => ({
+        ...key,
+        name: showSecrets ? key.name : apiKeyHint(key.name),
+        createdAt: String(key.createdAt),
+      })),
+      revision: String(contents.revision),
+    },
+    etcd: etcdJson(etcd),
+    replay: replay && replayJson(replay),
+    status: inspection.status && { ...inspection.status, revision: String(inspection.status.revision) },
+  };
+}
+
+function etcdJson(etcd: EtcdFacts): unknown {
+  return {
+    ...etcd,
+    revision: String(etcd.revision),
+    compactedRevision: String(etcd.compactedRevision),
+    consistentIndex: etcd.consistentIndex === undefined ? undefined : String(etcd.consistentIndex),
+    members: etcd.members.map((member) => ({ ...member, id: formatId(member.id) })),
+    alarms: etcd.alarms.map((alarm) => ({ ...alarm, memberId: formatId(alarm.memberId) })),
+  };
+}
+
+function replayJson(replay: ReplayFacts): unknown {
+  return {
+    ...replay,
+    dbRevision: String(replay.dbRevision),
+    toIndex: String(replay.toIndex),
+    memberId: replay.memberId === undefined ? undefined : formatId(replay.memberId),
+    clusterId: replay.clusterId === undefined ? undefined : formatId(replay.clusterId),
+  };
+}

@@ -1,0 +1,89 @@
+import { stat } from 'node:fs/promises';
+import type { DataDirectory } from '../bolt/data-directory.js';
+import type { SnapshotStatus } from '../bolt/status-hash.js';
+import type { StoreFile } from '../bolt/store-file.js';
+import type { StoreMetadata } from '../bolt/store-metadata.js';
+import type { Context } from '../core/context.js';
+import { readContents, type StoreContents } from './contents.js';
+import { asFerryError, openStore, type OpenedStore } from './open.js';
+
+/** Everything that is told of a store at rest. Holds API keys: see `NamedApiKey`. */
+export interface Inspection extends Pick<OpenedStore, 'path' | 'kind' | 'manifest' | 'hashChecked'> {
+  /** Bytes of the file as it lies there; undefined for a data directory. */
+  readonly size: number | undefined;
+  readonly contents: StoreContents;
+  readonly etcd: EtcdFacts;
+  /** Only of a data directory. */
+  readonly replay: ReplayFacts | undefined;
+  /** What `etcdutl snapshot status` says; only of a plain snapshot or `db` file. */
+  readonly status: SnapshotStatus | undefined;
+}
+
+export type EtcdFacts = Pick<
+  StoreMetadata,
+  | 'compactedRevision'
+  | 'members'
+  | 'alarms'
+  | 'authEnabled'
+  | 'users'
+  | 'roles'
+  | 'clusterVersion'
+  | 'storageVersion'
+  | 'consistentIndex'
+> & { readonly revision: bigint };
+
+export type ReplayFacts = Pick<DataDirectory, 'dbRevision' | 'memberId' | 'clusterId' | 'useUnknown'> &
+  Pick<DataDirectory['replayed'], 'entries' | 'toIndex' | 'beyondCommit'> & {
+    /** The last write of the WAL was cut short; etcd drops it too. */
+    readonly torn: boolean;
+  };
+
+/** @throws FerryError as `openStore` */
+export async function inspectStore(context: Context, path: string): Promise<Inspection> {
+  const store = await openStore(path, context);
+  try {
+    const contents = await readContents(store, context);
+    context.signal.throwIfAborted();
+    return {
+      path,
+      kind: store.kind,
+      manifest: store.manifest,
+      hashChecked: store.hashChecked,
+      size: store.kind === 'data-directory' ? undefined : (await stat(path)).size,
+      contents,
+      etcd: etcdFacts(store.file),
+      replay: isDataDirectory(store.file) ? replayFacts(store.file) : undefined,
+      status: store.kind === 'snapshot' ? await statusOf(path) : undefined,
+    };
+  } finally {
+    store.close();
+  }
+}
+
+function etcdFacts(file: StoreFile): EtcdFacts {
+  const { revision, compactedRevision, members, alarms, authEnabled, users, roles } = file;
+  const { clusterVersion, storageVersion, consistentIndex } = file;
+  return {
+    ...{ revision, compactedRevision, members, alarms, authEnabled, users, roles },
+    ...{ clusterVersion, storageVersion, consistentIndex },
+  };
+}
+
+function isDataDirectory(file: StoreFile): file is DataDirectory {
+  return 'replayed' in file;
+}
+
+function replayFacts({ dbRevision, memberId, clusterId, useUnknown, replayed }: DataDirectory): ReplayFacts {
+  const { entries, toIndex, beyondCommit, tornTail } = replayed;
+  const torn = tornTail !== undefined;
+  return { dbRevision, memberId, clusterId, useUnknown, entries, toIndex, beyondCommit, torn };
+}
+
+async function statusOf(path: string): Promise<SnapshotStatus> {
+  const { snapshotStatus } = await import('../bolt/status-hash.js');
+  try {
+    return snapshotStatus(path);
+  } catch (error) {
+    throw asFerryError(error, path);
+  }
+}
