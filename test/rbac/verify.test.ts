@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { compareVersions } from '../../src/etcd/binaries.js';
 import type { EtcdClient } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
@@ -37,24 +40,34 @@ describe.each(etcdVersions)('rbac verify on etcd %s', (version) => {
     client = await connect({ endpoints: [etcd.endpoint], credentials: asRoot });
   }
 
-  /** What the six commands of Sensu's guide make. */
-  async function followTheGuide(): Promise<void> {
-    const { auth } = client;
-    await auth.addUser('sensu', passwords.sensu);
-    await auth.addRole('sensu_readwrite');
-    const fromKey = { key: Buffer.from('/sensu.io/'), end: Buffer.from([0]) };
-    await auth.grantPermission('sensu_readwrite', { access: 'readwrite', ...fromKey });
-    await auth.grantRole('sensu', 'sensu_readwrite');
-    await auth.addUser('root', passwords.root);
-    await auth.grantRole('root', 'root');
-    await auth.enable();
+  /** etcdctl as an operator uses it; the command may come from a guide, or from what verify prints. */
+  function shell(command: string, env: Record<string, string> = {}): void {
+    execFileSync('sh', ['-c', command], {
+      env: {
+        PATH: `${dirname(etcd.binaries.etcdctl)}:${process.env['PATH'] ?? ''}`,
+        ETCDCTL_API: '3',
+        ETCDCTL_ENDPOINTS: etcd.endpoint,
+        ...env,
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  }
+
+  /** The six commands of Sensu's guide; the last of them gives root its role by itself. */
+  function followTheGuide(): void {
+    shell(`echo ${passwords.sensu} | etcdctl user add sensu --interactive=false`);
+    shell('etcdctl role add sensu_readwrite');
+    shell("etcdctl role grant-permission sensu_readwrite readwrite --from-key '/sensu.io/'");
+    shell('etcdctl user grant-role sensu sensu_readwrite');
+    shell(`echo ${passwords.root} | etcdctl user add root --interactive=false`);
+    shell('etcdctl auth enable');
   }
 
   const failed = ({ checks }: RbacVerification): readonly string[] =>
     checks.filter(({ ok }) => !ok).map(({ what }) => what);
 
   test("the role of the guide's six commands lacks one grant, which is named, and mends it", async () => {
-    await followTheGuide();
+    followTheGuide();
     const result = await verify('documented');
     expect(result).toMatchObject({ enforced: true, ok: false });
     expect(result.checks.filter(({ ok }) => !ok)).toEqual([
@@ -68,8 +81,9 @@ describe.each(etcdVersions)('rbac verify on etcd %s', (version) => {
         remedy: 'etcdctl role grant-permission sensu_readwrite read /sensu.io',
       },
     ]);
-    await loginAsRoot();
-    await client.auth.grantPermission('sensu_readwrite', { access: 'read', key: Buffer.from('/sensu.io') });
+    shell('etcdctl role grant-permission sensu_readwrite read /sensu.io', {
+      ETCDCTL_USER: `root:${passwords.root}`,
+    });
     expect(await verify('documented')).toMatchObject({ enforced: true, ok: true });
   });
 
@@ -79,8 +93,11 @@ describe.each(etcdVersions)('rbac verify on etcd %s', (version) => {
     });
     await apply(profile);
     const result = await verify(profile);
+    // From 3.5.30 on, etcd answers Status to root alone, which no grant mends and only init cannot do without.
+    const isRefused = compareVersions(version, '3.5.30') >= 0;
     const status = result.checks.find(({ what }) => what.startsWith("ask a member's status"));
-    expect(failed(result)).toEqual(profile === 'init' && status?.got === 'refused' ? [status.what] : []);
+    expect(status?.got).toBe(isRefused ? 'refused' : 'allowed');
+    expect(failed(result)).toEqual(isRefused && profile === 'init' ? [status?.what] : []);
     await loginAsRoot();
     const everything = await client.range({ start: Buffer.from([0]) });
     expect(everything.entries.map(({ key }) => String(key))).toEqual(['/sensu.io/.initialized']);
