@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
 import { settleTransaction, type GuardedWrite } from './transaction.js';
 
@@ -92,7 +92,7 @@ export class TransactionWriter {
       this.#throwFailure();
     }
     // Back to the event loop: answers and signals must not starve behind a fast source.
-    await sleep(0);
+    await setImmediate();
   }
 
   /** Never rejects: a failure is kept for the caller, who is not waiting here. */

@@ -21,7 +21,7 @@ class SlowEtcd extends MemoryEtcd {
     this.#bytes += bytes;
     this.mostTransactions = Math.max(this.mostTransactions, this.#transactions);
     this.mostBytes = Math.max(this.mostBytes, this.#bytes);
-    await sleep(5);
+    await sleep(50);
     this.#transactions -= 1;
     this.#bytes -= bytes;
     return super.txn(request);
