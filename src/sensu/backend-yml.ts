@@ -1,4 +1,13 @@
-import { isCollection, isMap, isPair, isScalar, parseDocument, type Node, type Pair } from 'yaml';
+import {
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  parseDocument,
+  type Document,
+  type Node,
+  type Pair,
+} from 'yaml';
 import { FerryError } from '../core/errors.js';
 
 /** Where the backend finds its external etcd. */
@@ -101,10 +110,24 @@ function topLevelEntries(text: string): Entry[] {
   const { contents } = document;
   if (contents === null || (isScalar(contents) && contents.value === null)) return [];
   if (!isMap(contents) || contents.flow === true) throw notYaml('its top is not a block of keys');
-  return contents.items.filter(isPair).map((pair) => entryOf(text, pair as Pair<Node, Node | null>));
+  const values = plainValues(document);
+  return contents.items.filter(isPair).map((pair) => entryOf(text, pair as Pair<Node, Node | null>, values));
 }
 
-function entryOf(text: string, pair: Pair<Node, Node | null>): Entry {
+/** An alias whose anchor went with another key is an error only here. */
+function plainValues(document: Document): Readonly<Record<string, unknown>> {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) as Record<string, unknown>;
+  } catch (error) {
+    throw notYaml(error instanceof Error ? error.message : 'an alias leads nowhere');
+  }
+}
+
+function entryOf(
+  text: string,
+  pair: Pair<Node, Node | null>,
+  values: Readonly<Record<string, unknown>>,
+): Entry {
   const key = isScalar(pair.key) ? String(pair.key.value) : '';
   const valueEnd = pair.value === null ? pair.key.range![1] : endOf(pair.value, pair.key.range![1]);
   const start = text.lastIndexOf('\n', pair.key.range![0] - 1) + 1;
@@ -115,7 +138,7 @@ function entryOf(text: string, pair: Pair<Node, Node | null>): Entry {
   return {
     name: key.toLowerCase(),
     key,
-    value: pair.value?.toJSON(),
+    value: values[key],
     start,
     end,
     comment: /^[ \t:]*(#[^\r\n]*)/.exec(rest)?.[1],
