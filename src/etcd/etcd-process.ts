@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
+import { killWithUs } from './watchdog.js';
 
 /** etcd writes this line when it has a leader and takes requests; 3.4 to 3.6 word it alike. */
 const readyLine = /serving client traffic/;
@@ -14,7 +15,7 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** One etcd server process. Its log is a pipe: should this process be killed, etcd dies at its next line. */
+/** One etcd server process. It does not outlive this process, however that ends. */
 export class EtcdProcess {
   readonly pid: number;
   readonly #child: ChildProcess;
@@ -26,8 +27,12 @@ export class EtcdProcess {
     this.#child = child;
     this.pid = pid;
     running.add(child);
+    const release = killWithUs(pid);
     // Not 'exit', which may come before the last lines were read.
-    this.#ended = once(child, 'close').finally(() => running.delete(child));
+    this.#ended = once(child, 'close').finally(() => {
+      running.delete(child);
+      release();
+    });
     createInterface({ input: child.stderr! }).on('line', (line) => {
       this.#remember(line);
     });
