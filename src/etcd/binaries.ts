@@ -46,7 +46,7 @@ function numbersOf(version: string): readonly number[] {
 }
 
 async function candidateFolders(env: Environment): Promise<readonly string[]> {
-  const cacheRoot = env['SENSU_FERRY_CACHE'] ?? join(cacheHome(env), 'sensu-ferry');
+  const cacheRoot = env['SENSU_FERRY_CACHE'] || join(cacheHome(env), 'sensu-ferry');
   const own = env['ETCD_BIN_DIR'];
   return [
     ...(own ? [own, ...(await subfolders(own))] : []),
