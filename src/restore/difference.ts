@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
-import { formatCount } from '../core/units.js';
 import { asFerryError } from '../snapshot/open.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
@@ -169,15 +168,4 @@ function notTheSameStore(why: string): FerryError {
     message: `The store that was stopped is no later state of the snapshot that was loaded: it ${why}.`,
     hint: 'Check that the data directory is that of the backend the snapshot was taken of.',
   });
-}
-
-/** In words, for a journal and a report. */
-export function describeDifference(difference: Difference): string {
-  const { put, deleted, newLeases, endedLeases, replacedLeases } = difference;
-  return [
-    `${formatCount(put)} keys put`,
-    `${formatCount(deleted.length)} deleted`,
-    `${formatCount(newLeases.length + replacedLeases.length)} leases granted`,
-    `${formatCount(endedLeases.length)} ended`,
-  ].join(', ');
 }
