@@ -58,7 +58,7 @@ const versionForm = z.object({
 
 /** `MemberID` stands beside `MemberIDHex` as a number beyond 2^53, which JSON.parse rounds. */
 const healthForm = z.object({
-  Alarms: z.array(z.unknown()).nullish(),
+  Alarms: z.array(z.unknown()).nullable(),
   ClusterHealth: z
     .array(
       z.object({
@@ -68,7 +68,7 @@ const healthForm = z.object({
         Healthy: z.boolean(),
       }),
     )
-    .nullish(),
+    .nullable(),
 });
 
 export function createApiClient({ url, ca, apiKey, timeoutMs = 10_000 }: ApiOptions): ApiClient {
