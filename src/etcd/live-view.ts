@@ -18,15 +18,17 @@ export async function openLiveView(client: EtcdClient, pinned?: Revision): Promi
   const revision = pinned ?? (await client.range({ ...sensuRoot, countOnly: true })).revision;
   return {
     revision,
-    leases: () => readLeases(client),
+    leases: () => readLeases(client, revision),
     entries: (range = { start: Buffer.from([0]) }) => readPages(client, range, revision),
   };
 }
 
+type PageRange = KeyRange & Pick<RangeRequest, 'keysOnly'>;
+
 /** The next page is asked for while this one is used. */
 async function* readPages(
   client: EtcdClient,
-  range: KeyRange,
+  range: PageRange,
   revision: Revision,
 ): AsyncGenerator<readonly StoreEntry[]> {
   const pager = new Pager(client, range, revision);
@@ -47,7 +49,7 @@ class Pager {
   readonly #request: RangeRequest;
   #limit = mostKeysPerPage / 4;
 
-  constructor(client: EtcdClient, range: KeyRange, revision: Revision) {
+  constructor(client: EtcdClient, range: PageRange, revision: Revision) {
     this.#client = client;
     this.#request = { ...range, revision };
   }
@@ -91,9 +93,9 @@ function sizeOf(entries: readonly StoreEntry[]): number {
   return entries.reduce((bytes, { key, value }) => bytes + key.length + value.length, 0);
 }
 
-async function readLeases(client: EtcdClient): Promise<readonly Lease[]> {
+async function readLeases(client: EtcdClient, revision: Revision): Promise<readonly Lease[]> {
   const leases: Lease[] = [];
-  const ids: IterableIterator<LeaseId> = (await client.leaseIds()).values();
+  const ids = (await leaseIds(client, revision)).values();
   const worker = async (): Promise<void> => {
     for (const id of ids) {
       const state = await client.leaseState(id, { keys: false });
@@ -102,4 +104,25 @@ async function readLeases(client: EtcdClient): Promise<readonly Lease[]> {
   };
   await Promise.all(Array.from({ length: leasesAtOnce }, worker));
   return leases;
+}
+
+/**
+ * Since 3.5.30 etcd lists leases to those only who may read every key of every lease. Others still find the
+ * leases of the Sensu keys on the keys.
+ */
+async function leaseIds(client: EtcdClient, revision: Revision): Promise<ReadonlySet<LeaseId>> {
+  try {
+    return new Set(await client.leaseIds());
+  } catch (error) {
+    if (!(error instanceof FerryError) || error.code !== 'ETCD_PERMISSION_DENIED') throw error;
+    return leaseIdsOnKeys(client, revision);
+  }
+}
+
+async function leaseIdsOnKeys(client: EtcdClient, revision: Revision): Promise<ReadonlySet<LeaseId>> {
+  const ids = new Set<LeaseId>();
+  for await (const entries of readPages(client, { ...sensuRoot, keysOnly: true }, revision)) {
+    for (const { lease } of entries) if (lease !== undefined) ids.add(lease);
+  }
+  return ids;
 }
