@@ -68,7 +68,7 @@ export async function ensureLeases(
 ): Promise<readonly LeaseOutcome[]> {
   const outcomes: LeaseOutcome[] = [];
   await forEachConcurrently(leases, requestsInFlight, async (wanted) => {
-    const outcome = await ensureLease(client, wanted, mayDelete);
+    const outcome = await ensureLease(client, wanted, keeper, mayDelete);
     keeper.hold({ id: wanted.id, ttl: outcome.ttl });
     outcomes.push(outcome);
   });
@@ -78,6 +78,7 @@ export async function ensureLeases(
 async function ensureLease(
   client: EtcdClient,
   wanted: Lease,
+  keeper: LeaseKeeper,
   mayDelete: (key: Buffer) => boolean,
 ): Promise<LeaseOutcome> {
   if ((await client.grantLease(wanted)) === 'granted') {
@@ -86,6 +87,8 @@ async function ensureLease(
   const found = await client.leaseState(wanted.id);
   if (found?.ttl === wanted.ttl) return { wanted, ttl: found.ttl, granted: false };
   refuseForeignKeys(wanted, found, mayDelete);
+  // Or the keeper would take the lease for lost.
+  keeper.release(wanted.id);
   await client.revokeLease(wanted.id);
   await grantAgain(client, wanted);
   return { wanted, ttl: await grantedTtl(client, wanted), granted: true };
