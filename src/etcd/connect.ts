@@ -185,11 +185,14 @@ class GrpcEtcdClient implements EtcdClient {
     const stream = await this.#transport.openServerStream(url!, 'Maintenance', 'snapshot', {});
     const idle = new IdleGuard(stream, this.#transport.deadlineMs);
     try {
+      idle.waits();
       for await (const answer of stream) {
-        idle.touch();
+        idle.rests();
         yield (answer as { blob: Buffer }).blob;
+        idle.waits();
       }
     } catch (error) {
+      this.#transport.throwIfAborted();
       throw idle.expired ? stalled(url!, this.#transport.deadlineMs) : this.#transport.failureOf(error, url);
     } finally {
       idle.end();
@@ -256,24 +259,34 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof FerryError && error.code === code;
 }
 
-/** Ends a stream on which nothing comes for a while: a deadline for the whole would cut a large store short. */
+/**
+ * Ends a stream on which nothing comes for a while: a deadline for the whole would cut a large store short. The
+ * time that the reader takes for what has come does not count; its disk may be slow.
+ */
 class IdleGuard {
   expired = false;
-  readonly #timer: NodeJS.Timeout;
+  #waitingSince: number | undefined;
+  readonly #watch: NodeJS.Timeout;
 
   constructor(stream: ClientReadableStream<unknown>, idleMs: number) {
-    this.#timer = setTimeout(() => {
+    const look = (): void => {
+      if (this.#waitingSince === undefined || performance.now() - this.#waitingSince < idleMs) return;
       this.expired = true;
       stream.cancel();
-    }, idleMs);
+    };
+    this.#watch = setInterval(look, idleMs / 8);
   }
 
-  touch(): void {
-    this.#timer.refresh();
+  waits(): void {
+    this.#waitingSince = performance.now();
+  }
+
+  rests(): void {
+    this.#waitingSince = undefined;
   }
 
   end(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
   }
 }
 

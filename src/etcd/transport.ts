@@ -250,6 +250,7 @@ export class Transport {
     method: string,
     payload: object,
   ): Promise<ClientReadableStream<unknown>> {
+    this.throwIfAborted();
     return this.#member(endpoint).serverStream(service, method, payload, await this.#provenToken(endpoint));
   }
 
@@ -257,6 +258,10 @@ export class Transport {
   async openDuplex(service: Service, method: string): Promise<ClientDuplexStream<unknown, unknown>> {
     const token = await this.#provenToken();
     return this.#member(this.#preferred).duplex(service, method, token);
+  }
+
+  throwIfAborted(): void {
+    this.#options.signal?.throwIfAborted();
   }
 
   failureOf(error: unknown, endpoint = this.#preferred): unknown {
