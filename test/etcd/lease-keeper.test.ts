@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { test } from 'vitest';
 import type { EtcdClient, LeaseKeeper } from '../../src/etcd/client.js';
 import type { Lease, LeaseId } from '../../src/store/view.js';
 import { enableAuth, etcdVersions, startEtcd } from '../support/etcd.js';
@@ -18,13 +18,16 @@ async function alive(client: EtcdClient, leases: readonly Lease[]): Promise<numb
 
 function keep(client: EtcdClient, leases: readonly Lease[]): LeaseKeeper {
   const keeper = client.keepLeases();
-  onTestFinished(() => keeper.close());
   for (const lease of leases) keeper.hold(lease);
   return keeper;
 }
 
-test.each(etcdVersions)('leases of etcd %s live as long as they are held, and end after', async (version) => {
-  const etcd = await startEtcd({ version, until: 'test' });
+// Side by side: they wait most of their time.
+const each = test.concurrent.for(etcdVersions);
+
+each('leases of etcd %s live as long as they are held, and end after', async (version, context) => {
+  const { expect } = context;
+  const etcd = await startEtcd({ version, until: context });
   const client = await etcd.connect();
   const leases = leasesOf(3, 3n);
   await grant(client, leases);
@@ -36,8 +39,9 @@ test.each(etcdVersions)('leases of etcd %s live as long as they are held, and en
   expect(keeper.lost.size).toBe(0);
 });
 
-test('a lease that ends although it is held is told', async () => {
-  const etcd = await startEtcd({ until: 'test' });
+test.concurrent('a lease that ends although it is held is told', async (context) => {
+  const { expect } = context;
+  const etcd = await startEtcd({ until: context });
   const client = await etcd.connect();
   const leases = leasesOf(2, 3n);
   await grant(client, leases);
@@ -46,8 +50,9 @@ test('a lease that ends although it is held is told', async () => {
   await expect.poll(() => [...keeper.lost], { timeout: 5000 }).toEqual([leases[0]!.id]);
 });
 
-test('2,000 leases of few seconds are held at once', async () => {
-  const etcd = await startEtcd({ until: 'test' });
+test.concurrent('2,000 leases of few seconds are held at once', async (context) => {
+  const { expect } = context;
+  const etcd = await startEtcd({ until: context });
   const client = await etcd.connect();
   const leases = leasesOf(2000, 6n);
   await grant(client, leases);
@@ -58,27 +63,29 @@ test('2,000 leases of few seconds are held at once', async () => {
 });
 
 // The stream of a member that hangs reports no error; one that dies breaks it.
-test.each(['kill', 'suspend'] as const)('renewals move on from a member on %s', async (fault) => {
-  const etcd = await startEtcd({ members: 3, until: 'test' });
-  const client = await etcd.connect();
-  const observer = await etcd.connect({ endpoints: [etcd.endpoints[2]!] });
-  const leases = leasesOf(5, 12n);
-  await grant(client, leases);
-  const keeper = keep(client, leases);
-  // Long enough for a first renewal, so that the stream is open on the member that now fails.
-  await sleep(5000);
-  const first = etcd.members[0]!;
-  await first[fault]();
-  onTestFinished(() => {
-    first.resume();
-  });
-  await sleep(17_000);
-  expect(await alive(observer, leases)).toBe(5);
-  expect(keeper.lost.size).toBe(0);
-});
+test.concurrent.for(['kill', 'suspend'] as const)(
+  'renewals move on from a member on %s',
+  async (fault, context) => {
+    const { expect } = context;
+    const etcd = await startEtcd({ members: 3, until: context });
+    const client = await etcd.connect();
+    const observer = await etcd.connect({ endpoints: [etcd.endpoints[2]!] });
+    const leases = leasesOf(5, 12n);
+    await grant(client, leases);
+    const keeper = keep(client, leases);
+    // Long enough for a first renewal, so that the stream is open on the member that now fails.
+    await sleep(5000);
+    const first = etcd.members[0]!;
+    await first[fault]();
+    await sleep(17_000);
+    expect(await alive(observer, leases)).toBe(5);
+    expect(keeper.lost.size).toBe(0);
+  },
+);
 
-test('the stream outlives the token that it was opened with', async () => {
-  const etcd = await startEtcd({ flags: ['--auth-token-ttl=1'], until: 'test' });
+test.concurrent('the stream outlives the token that it was opened with', async (context) => {
+  const { expect } = context;
+  const etcd = await startEtcd({ flags: ['--auth-token-ttl=1'], until: context });
   const credentials = await enableAuth(etcd);
   const client = await etcd.connect({ credentials });
   const leases = leasesOf(2, 3n);
@@ -92,8 +99,9 @@ test('the stream outlives the token that it was opened with', async () => {
   expect(keeper.lost.size).toBe(0);
 });
 
-test('a client that is closed stops renewing, at once', async () => {
-  const etcd = await startEtcd({ until: 'test' });
+test.concurrent('a client that is closed stops renewing, at once', async (context) => {
+  const { expect } = context;
+  const etcd = await startEtcd({ until: context });
   const [client, observer] = [await etcd.connect(), await etcd.connect()];
   const leases = leasesOf(1, 2n);
   await grant(client, leases);

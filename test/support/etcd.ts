@@ -1,5 +1,5 @@
 import { connect } from '../../src/etcd/connect.js';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, type TestContext } from 'vitest';
 import { findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/binaries.js';
 import type { CertificateAuthority } from '../../src/etcd/certificates.js';
 import { createAuthority } from '../../src/etcd/certificates.js';
@@ -51,8 +51,11 @@ export interface EtcdOptions extends Omit<ThrowawayOptions, 'binaries' | 'tls'> 
   readonly serverHosts?: readonly string[];
   /** When the servers' certificate ends. */
   readonly serverNotAfter?: Date;
-  /** `test` ends etcd with the test that started it; `manual` leaves it to `stop()`, as in `beforeAll`. */
-  readonly until?: 'test' | 'manual';
+  /**
+   * `test` ends etcd with the test that started it, as does the context of a concurrent test; `manual` leaves it
+   * to `stop()`, as in `beforeAll`.
+   */
+  readonly until?: 'test' | 'manual' | Pick<TestContext, 'onTestFinished'>;
 }
 
 /** A running cluster on loopback ports, and how to reach it. */
@@ -92,6 +95,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<RunningEtcd>
   });
   const running = runningEtcd(cluster, authority, await clientFiles(authority, tls));
   if (until === 'test') onTestFinished(() => running.stop());
+  else if (until !== 'manual') until.onTestFinished(() => running.stop());
   return running;
 }
 
