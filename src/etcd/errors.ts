@@ -181,7 +181,7 @@ export function asEtcdError(error: unknown, endpoint: string, deadlineMs: number
     return new FerryError({
       kind: 'unreachable',
       code: 'ETCD_UNREACHABLE',
-      message: `etcd at ${endpoint} cannot be reached: ${error.details}.`,
+      message: `etcd at ${endpoint} cannot be reached: ${reasonOf(error.details)}.`,
       hint: 'Check the URL, the network and that etcd is running.',
       cause: error,
     });
@@ -193,4 +193,11 @@ export function asEtcdError(error: unknown, endpoint: string, deadlineMs: number
     hint: 'Look at the log of that member.',
     cause: error,
   });
+}
+
+/** The reason alone out of grpc-js's `No connection established. Last error: Error: ... . Resolution note: `. */
+function reasonOf(details: string): string {
+  const lastError = /Last error: (?:Error: )?(.*?)\.? Resolution note: /.exec(details)?.[1];
+  if (lastError === undefined) return details.replace(/\.$/, '');
+  return lastError === 'undefined' ? 'no connection was made' : lastError;
 }

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createAuthority } from '../../src/etcd/certificates.js';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
@@ -170,4 +170,28 @@ test('an aborted signal ends what is under way, and what follows', async () => {
   await expect(reading).rejects.toThrow('interrupted');
   etcd.members[0]!.resume();
   await expect(client.range({ start: key })).rejects.toThrow('interrupted');
+});
+
+// grpc-js takes the proxy of the environment for etcd, too; etcdctl does not.
+test('a proxy of the environment is not asked for the way to etcd', async () => {
+  const etcd = await startEtcd({ until: 'test' });
+  const [closed] = await freePorts(1);
+  vi.stubEnv('http_proxy', `http://127.0.0.1:${closed!}`);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const client = await etcd.connect();
+  expect((await client.range({ start: key })).entries).toEqual([]);
+});
+
+test('an address of IPv6 is reached', async () => {
+  const [port] = await freePorts(1);
+  const endpoint = `http://[::1]:${port!}`;
+  // The later of two flags alike counts.
+  const etcd = await startEtcd({
+    flags: [`--listen-client-urls=${endpoint}`, `--advertise-client-urls=${endpoint}`],
+    until: 'test',
+  });
+  const client = await etcd.connect({ endpoints: [endpoint] });
+  expect((await client.status(endpoint)).leader).not.toBe(0n);
 });
