@@ -36,6 +36,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(ExitCode.done);
 });
 
+// grpc-js gives IP addresses as TLS server names, and Node tells every user so.
+process.noDeprecation = true;
+
 const program = buildProgram();
 exitOnUsageError(program);
 await program.parseAsync();

@@ -130,7 +130,8 @@ async function lookAtTarget(
     const rbac = await planRbac(client, rbacOptions(settings, secrets));
     return {
       facts: { ...looked.facts, grants: rbac.steps.map(({ what }) => what) },
-      findings: [...looked.findings, ...rbac.findings],
+      // Notes are about clusters that backends use already.
+      findings: [...looked.findings, ...rbac.findings.filter(({ severity }) => severity === 'warning')],
     };
   } finally {
     await client.close();

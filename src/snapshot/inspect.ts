@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { DataDirectory } from '../bolt/data-directory.js';
 import type { SnapshotStatus } from '../bolt/status-hash.js';
-import type { StoreFile } from '../bolt/store-file.js';
+import type { FileSource, StoreFile } from '../bolt/store-file.js';
 import type { StoreMetadata } from '../bolt/store-metadata.js';
 import type { Context } from '../core/context.js';
 import { readContents, type StoreContents } from './contents.js';
@@ -15,7 +15,7 @@ export interface Inspection extends Pick<OpenedStore, 'path' | 'kind' | 'manifes
   readonly etcd: EtcdFacts;
   /** Only of a data directory. */
   readonly replay: ReplayFacts | undefined;
-  /** What `etcdutl snapshot status` says; only of a plain snapshot or `db` file. */
+  /** What `etcdutl snapshot status` says; not of a data directory. */
   readonly status: SnapshotStatus | undefined;
 }
 
@@ -53,7 +53,7 @@ export async function inspectStore(context: Context, path: string): Promise<Insp
       contents,
       etcd: etcdFacts(store.file),
       replay: isDataDirectory(store.file) ? replayFacts(store.file) : undefined,
-      status: store.kind === 'snapshot' ? await statusOf(path) : undefined,
+      status: store.plain === undefined ? undefined : await statusOf(store.plain, path),
     };
   } finally {
     store.close();
@@ -79,10 +79,10 @@ function replayFacts({ dbRevision, memberId, clusterId, useUnknown, replayed }: 
   return { dbRevision, memberId, clusterId, useUnknown, entries, toIndex, beyondCommit, torn };
 }
 
-async function statusOf(path: string): Promise<SnapshotStatus> {
+async function statusOf(plain: FileSource, path: string): Promise<SnapshotStatus> {
   const { snapshotStatus } = await import('../bolt/status-hash.js');
   try {
-    return snapshotStatus(path);
+    return snapshotStatus(plain);
   } catch (error) {
     throw asFerryError(error, path);
   }

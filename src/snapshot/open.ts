@@ -1,7 +1,7 @@
 import { open as openFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CorruptFileError, type CorruptFileCode } from '../bolt/corrupt.js';
-import { openSnapshot, type StoreFile } from '../bolt/store-file.js';
+import { openSnapshot, type FileSource, type StoreFile } from '../bolt/store-file.js';
 import { TempFile } from '../bolt/temp-file.js';
 import type { Replay } from '../bolt/wal-replay.js';
 import type { KeyHead } from '../bolt/types.js';
@@ -21,6 +21,8 @@ export interface OpenedStore extends StoreView {
   /** True when a hash over the whole file was checked; a bare `db` file has none. */
   readonly hashChecked: boolean;
   readonly file: StoreFile;
+  /** The etcd snapshot as a plain file, unpacked; undefined for a data directory. */
+  readonly plain: FileSource | undefined;
   /** What was replayed of a data directory's log; undefined for everything else. */
   readonly replay: Replay | undefined;
   /** Live keys in byte order, without their values. */
@@ -63,6 +65,7 @@ async function openDataDirectoryAt(path: string): Promise<OpenedStore> {
     kind: 'data-directory',
     manifest: undefined,
     hashChecked: false,
+    plain: undefined,
     replay: file.replayed,
   };
 }
@@ -76,6 +79,7 @@ async function openSnapshotAt(path: string): Promise<OpenedStore> {
     kind: 'snapshot',
     manifest: undefined,
     hashChecked: trailer === 'matches',
+    plain: path,
     replay: undefined,
   };
 }
@@ -90,12 +94,13 @@ async function openArchive(path: string, context: Context): Promise<OpenedStore>
       },
     };
     const manifest = await readArchive(path, sink, context.signal);
-    const view = asView(openSnapshot({ fd: spool.fd, path }));
+    const plain = { fd: spool.fd, path };
+    const view = asView(openSnapshot(plain));
     const close = (): void => {
       view.close();
       spool.close();
     };
-    return { ...view, path, kind: 'archive', manifest, hashChecked: true, replay: undefined, close };
+    return { ...view, path, kind: 'archive', manifest, hashChecked: true, plain, replay: undefined, close };
   } catch (error) {
     spool.close();
     throw error;

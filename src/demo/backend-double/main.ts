@@ -28,6 +28,9 @@ async function run(directory: string): Promise<void> {
   const store = config.get('no-embed-etcd').value
     ? await openExternal(config, environment, stopping.signal)
     : await openEmbedded(config, directory, stopping.signal);
+  // The signal may have come while the store was being opened.
+  if (stopping.signal.aborted) await store.stop();
+  else stopping.signal.addEventListener('abort', () => void store.stop(), { once: true });
   const [host, port] = splitAddress(config.get('api-listen-address').value);
   const server = await serveApi(store.api, host, port);
   await store.ended;
@@ -38,8 +41,9 @@ async function run(directory: string): Promise<void> {
 
 interface OpenedStore {
   readonly api: ApiDouble;
-  /** Resolves when the signal came and the store is let go. */
+  /** Resolves when the store is let go. */
   readonly ended: Promise<void>;
+  stop(): Promise<void>;
 }
 
 async function openEmbedded(
@@ -58,8 +62,7 @@ async function openEmbedded(
   await keepRegistered(etcd.client, signal);
   const calls = openBackendCalls({ endpoints: etcd.client.endpoints });
   void standInForAgents(etcd.client, calls, signal);
-  signal.addEventListener('abort', () => void etcd.stop(), { once: true });
-  return { api: { client: etcd.client, mode: 'embedded', sensuVersion }, ended: etcd.ended };
+  return { api: { client: etcd.client, mode: 'embedded', sensuVersion }, ended: etcd.ended, stop: etcd.stop };
 }
 
 async function openExternal(
@@ -84,13 +87,16 @@ async function openExternal(
   await keepRegistered(client, signal);
   const calls = openBackendCalls(options);
   void standInForAgents(client, calls, signal);
+  let letGo: () => void;
   const ended = new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => {
-      resolve();
-    });
+    letGo = resolve;
   });
+  const stop = async (): Promise<void> => {
+    await client.close();
+    letGo();
+  };
   const mode = withPassword ? 'external-with-password' : 'external';
-  return { api: { client, mode, sensuVersion }, ended };
+  return { api: { client, mode, sensuVersion }, ended, stop };
 }
 
 const sensuVersion = '6.12.0';
@@ -105,6 +111,9 @@ function splitAddress(address: string): [host: string, port: number] {
   const colon = address.lastIndexOf(':');
   return [address.slice(0, colon).replace(/^\[|\]$/g, ''), Number(address.slice(colon + 1))];
 }
+
+// grpc-js gives IP addresses as TLS server names, and Node would tell so in the log.
+process.noDeprecation = true;
 
 try {
   await run(process.argv[2]!);
