@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { isMap, isScalar, parseDocument, type Document } from 'yaml';
 import { FerryError, systemCode } from '../core/errors.js';
 import { definitions, type Kind, type KindOf, type SettingName, type Value } from './backend-settings.js';
+import { expandVariables, parseFlags, type Flags } from './command-flags.js';
 
 /** Where a value comes from; the first of these that has one counts. */
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -41,24 +42,28 @@ export interface ConfigSources {
 
 /** @throws FerryError `usage` for a file that Sensu could not read either, naming file and line */
 export async function readBackendConfig(sources: ConfigSources): Promise<BackendConfig> {
-  const text = await readText(sources.backendYml);
-  return parseBackendConfig(text, sources);
+  const config = parseBackendConfig(await readText(sources.backendYml), sources);
+  return { ...config, findings: [...config.findings, ...(await otherFile(sources))] };
 }
 
 export function parseBackendConfig(text: string, sources: ConfigSources): BackendConfig {
-  const reader = new SettingReader(
-    parseYaml(text, sources.backendYml),
-    sources.environment ?? {},
-    parseFlags(sources.flags ?? []),
-  );
+  const file = parseYaml(text, sources.backendYml);
+  const reader = new SettingReader(file.values, sources.environment ?? {}, flagsOf(sources));
   const get: BackendConfig['get'] = (name) => reader.get(name);
   return {
     get,
     dataDirectory: join(get('state-dir').value, 'etcd'),
     clientEndpoints: clientEndpoints(get),
     // Every setting is read once here, so that nothing that is misread stays unsaid.
-    findings: (Object.keys(definitions) as SettingName[]).flatMap((name) => reader.findings(name)),
+    findings: [
+      ...file.findings,
+      ...(Object.keys(definitions) as SettingName[]).flatMap((name) => reader.findings(name)),
+    ],
   };
+}
+
+function flagsOf({ flags = [], environment = {} }: ConfigSources): Flags {
+  return parseFlags(expandVariables(flags, environment));
 }
 
 /** `etcd-client-urls` without `no-embed-etcd` is read by nobody: the embedded etcd is dialled by what it advertises. */
@@ -68,21 +73,49 @@ function clientEndpoints(get: BackendConfig['get']): readonly string[] {
   return get('etcd-advertise-client-urls').value;
 }
 
+/** A unit that starts the backend with another file makes every change to this one vain. */
+async function otherFile(sources: ConfigSources): Promise<ConfigFinding[]> {
+  const started =
+    flagsOf(sources).get('config-file')?.at(-1) || sources.environment?.['SENSU_BACKEND_CONFIG_FILE'];
+  if (started === undefined || started === '') return [];
+  const [given, read] = await Promise.all([sources.backendYml, started].map(canonical));
+  if (given === read) return [];
+  return [
+    {
+      severity: 'warning',
+      code: 'OTHER_CONFIG_FILE',
+      sentence: `The unit starts the backend with ${started}, not with ${sources.backendYml}.`,
+      remedy: 'Give that file with --backend-config, unless your own start command uses another one.',
+    },
+  ];
+}
+
+const canonical = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+
 const largestFile = 1024 * 1024;
 
 async function readText(path: string): Promise<string> {
   try {
-    if ((await stat(path)).size > largestFile) throw unusable(path, 'is larger than 1 MiB');
-    return await readFile(path, 'utf8');
+    const found = await stat(path);
+    // To open a pipe would be to wait for ever.
+    if (!found.isFile()) throw unusable(path, 'is no regular file');
+    if (found.size > largestFile) throw unusable(path, 'is larger than 1 MiB');
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (error) {
     if (error instanceof FerryError) throw error;
+    if (error instanceof TypeError) throw unusable(path, 'is not UTF-8');
     throw unusable(path, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
   }
 }
 
-/** Top-level keys in lower case, as Sensu finds them. */
-function parseYaml(text: string, path: string): ReadonlyMap<string, unknown> {
-  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true, merge: true });
+interface ParsedFile {
+  /** By keys in lower case, as Sensu finds them. */
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly findings: readonly ConfigFinding[];
+}
+
+function parseYaml(text: string, path: string): ParsedFile {
+  const document = parseAsSensu(text);
   const error = document.errors[0];
   if (error !== undefined) {
     const line = error.linePos?.[0].line;
@@ -95,14 +128,40 @@ function parseYaml(text: string, path: string): ReadonlyMap<string, unknown> {
   } catch {
     throw unusable(path, 'holds aliases that blow up');
   }
-  if (value === null || value === undefined) return new Map();
+  if (value === null || value === undefined) return { values: new Map(), findings: [] };
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw unusable(
       path,
       `holds ${Array.isArray(value) ? 'a list' : 'a single value'} where keys and values belong`,
     );
   }
-  return new Map(Object.entries(value).map(([key, part]) => [key.toLowerCase(), part]));
+  const values = new Map(Object.entries(value).map(([key, part]) => [key.toLowerCase(), part as unknown]));
+  return { values, findings: keysInTwoCases(document) };
+}
+
+/** Sensu's yaml.v2 takes `yes` and `on` for booleans as YAML 1.1 does, but knows no numbers to base 60. */
+function parseAsSensu(text: string): Document {
+  return parseDocument(text, {
+    version: '1.1',
+    merge: true,
+    uniqueKeys: true,
+    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.format !== 'TIME'),
+  });
+}
+
+/** Go gives the keys of a map in random order, and the last one is the one that counts. */
+function keysInTwoCases({ contents }: Document): ConfigFinding[] {
+  if (!isMap(contents)) return [];
+  const keys = contents.items.map(({ key }) => (isScalar(key) ? String(key.value) : ''));
+  const names = keys.map((key) => key.toLowerCase());
+  return (Object.keys(definitions) as SettingName[])
+    .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
+    .map((name) => ({
+      severity: 'refusal',
+      code: 'KEY_IN_TWO_CASES',
+      sentence: `backend.yml holds ${keys.filter((key) => key.toLowerCase() === name).join(' and ')}: Sensu takes any one of them.`,
+      remedy: 'Leave one of them.',
+    }));
 }
 
 function unusable(path: string, fault: string): FerryError {
@@ -114,29 +173,15 @@ function unusable(path: string, fault: string): FerryError {
   });
 }
 
-/** The last one wins; a list flag that is repeated gathers. */
-function parseFlags(words: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const flags = new Map<string, string[]>();
-  for (let index = 0; index < words.length; index += 1) {
-    const match = /^(?:--([^=]+)|-(d))(?:=(.*))?$/s.exec(words[index]!);
-    if (match === null) continue;
-    const name = match[2] === 'd' ? 'state-dir' : match[1]!;
-    const isBoolean = name in definitions && definitions[name as SettingName].kind === 'boolean';
-    const value = match[3] ?? (isBoolean ? 'true' : (words[(index += 1)] ?? ''));
-    flags.set(name, [...(flags.get(name) ?? []), value]);
-  }
-  return flags;
-}
-
 class SettingReader {
   readonly #file: ReadonlyMap<string, unknown>;
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #flags: ReadonlyMap<string, readonly string[]>;
+  readonly #flags: Flags;
 
   constructor(
     file: ReadonlyMap<string, unknown>,
     environment: Readonly<Record<string, string>>,
-    flags: ReadonlyMap<string, readonly string[]>,
+    flags: Flags,
   ) {
     this.#file = file;
     this.#environment = environment;
@@ -155,7 +200,7 @@ class SettingReader {
     return raw === undefined ? [] : misread(name, raw, definitions[name].kind, origin);
   }
 
-  /** An empty variable does not override the file. */
+  /** The last flag wins, but those of a list gather. An empty variable does not override the file. */
   #raw(name: SettingName): { readonly raw: unknown; readonly origin: Origin } {
     const flag = this.#flags.get(name);
     if (flag !== undefined) {
@@ -178,7 +223,7 @@ function convert(raw: unknown, kind: Kind, origin: Origin): boolean | string | r
       // A list where a string belongs is read as an empty string, without a word.
       return textOf(raw);
     case 'list':
-      if (origin === 'flag') return textOf(raw).split(',');
+      if (origin === 'flag') return textOf(raw) === '' ? [] : textOf(raw).split(',');
       return words(raw);
     case 'words':
       return words(raw);
@@ -186,7 +231,7 @@ function convert(raw: unknown, kind: Kind, origin: Origin): boolean | string | r
 }
 
 const goTrue = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
-const goFalse = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False', '']);
+const goBoolean = new Set([...goTrue, '0', 'f', 'F', 'false', 'FALSE', 'False', '']);
 
 function words(raw: unknown): readonly string[] {
   if (Array.isArray(raw)) return raw.map(textOf);
@@ -213,7 +258,8 @@ function misread(name: SettingName, raw: unknown, kind: Kind, origin: Origin): C
       },
     ];
   }
-  if (kind === 'boolean' && typeof raw === 'string' && !goTrue.has(raw) && !goFalse.has(raw)) {
+  const noBoolean = typeof raw === 'object' || (typeof raw === 'string' && !goBoolean.has(raw));
+  if (kind === 'boolean' && noBoolean) {
     return [
       {
         severity: 'warning',
@@ -223,16 +269,19 @@ function misread(name: SettingName, raw: unknown, kind: Kind, origin: Origin): C
       },
     ];
   }
-  const isList = kind === 'words' || (kind === 'list' && origin !== 'flag');
-  if (isList && words(raw).some((word) => word.includes(','))) {
-    return [
-      {
-        severity: 'refusal',
-        code: 'COMMA_SEPARATED_URLS',
-        sentence: `${name} in ${place} is separated by commas: Sensu reads it as one URL, which leads nowhere.`,
-        remedy: 'Write a YAML list, or separate the URLs by spaces.',
-      },
-    ];
+  if (kind === 'words' || kind === 'list') {
+    const parts = convert(raw, kind, origin) as readonly string[];
+    if (parts.some((part) => part.includes(','))) return [severalInOne(name, place, 'commas')];
+    if (parts.some((part) => /\s/.test(part))) return [severalInOne(name, place, 'blanks')];
   }
   return [];
+}
+
+function severalInOne(name: string, place: string, separator: 'commas' | 'blanks'): ConfigFinding {
+  return {
+    severity: 'refusal',
+    code: separator === 'commas' ? 'COMMA_SEPARATED_URLS' : 'BLANK_SEPARATED_URLS',
+    sentence: `${name} in ${place} is separated by ${separator}: Sensu reads it as one URL, which leads nowhere.`,
+    remedy: 'Write a YAML list in backend.yml.',
+  };
 }

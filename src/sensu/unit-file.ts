@@ -42,13 +42,18 @@ export function parseUnit(text: string): UnitSettings {
 function serviceSettings(text: string): [name: string, value: string][] {
   const settings: [string, string][] = [];
   let section = '';
-  for (const line of text.replace(/\\\r?\n/g, ' ').split(/\r?\n/)) {
-    if (/^\s*[#;]/.test(line)) continue;
+  for (const line of logicalLines(text)) {
     section = /^\s*\[(.+)\]\s*$/.exec(line)?.[1] ?? section;
     const setting = /^\s*([A-Za-z]+)\s*=\s*(.*?)\s*$/.exec(line);
     if (section === 'Service' && setting !== null) settings.push([setting[1]!, setting[2]!]);
   }
   return settings;
+}
+
+/** Comments go first: one may stand between a line that ends with a backslash and the line that goes on with it. */
+function logicalLines(text: string): string[] {
+  const lines = text.split(/\r?\n/).filter((line) => !/^\s*[#;]/.test(line));
+  return lines.join('\n').replace(/\\\n/g, ' ').split('\n');
 }
 
 function assignments(words: readonly string[]): Record<string, string> {
