@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { EtcdClient, WriteOperation } from '../../src/etcd/client.js';
 import type { LeaseId, Revision } from '../../src/store/view.js';
@@ -153,8 +154,10 @@ test.each(etcdVersions)('a full etcd %s is refused in words, and has its alarm r
   const etcd = await startEtcd({ version, quotaBytes: 1024 * 1024, until: 'test' });
   const client = await etcd.connect();
   const fill = async (): Promise<void> => {
-    for (let index = 0; index < 20; index += 1) {
+    // The quota is held against the file, which grows with each commit of the backend, every 100 ms.
+    for (let index = 0; index < 100; index += 1) {
       await client.txn({ writes: [put(`/fill/${index}`, Buffer.alloc(256 * 1024))] });
+      await sleep(20);
     }
   };
   await expect(fill()).rejects.toMatchObject({ kind: 'refused', code: 'ETCD_NO_SPACE' });
