@@ -34,9 +34,9 @@ export async function run({ program, args, env }: Command): Promise<Run> {
 /** Linux keeps the high-water mark itself, so reading it now and then misses little. */
 function watchPeak(pid: number): { stop(): Promise<number> } {
   let peak = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const work = (async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
       peak = Math.max(peak, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
       await sleep(10);
@@ -44,7 +44,7 @@ function watchPeak(pid: number): { stop(): Promise<number> } {
   })();
   return {
     stop: async () => {
-      stopped = true;
+      stopping.abort();
       await work;
       return peak;
     },

@@ -8,7 +8,7 @@ import { refuseUnfit, type MigrationPlan } from './plan.js';
 import { readSecrets } from './read-secrets.js';
 import { reportOf, type MigrationReport } from './report.js';
 import { RunResources } from './resources.js';
-import type { RecordedSettings, Secrets } from './settings.js';
+import type { Secrets } from './settings.js';
 import { findSource } from './source.js';
 import type { StepContext } from './strategy.js';
 

@@ -3,6 +3,7 @@ import {
   isMap,
   isPair,
   isScalar,
+  Lexer,
   parseDocument,
   type Document,
   type Node,
@@ -24,6 +25,8 @@ export interface YmlChange {
   readonly before: unknown;
   /** Undefined for a key that is taken out. */
   readonly after: unknown;
+  /** Half a sentence for the operator. */
+  readonly why: string;
 }
 
 export interface RewrittenYml {
@@ -99,11 +102,13 @@ interface Entry {
   /** From the start of its first line to behind the end of its last one. */
   readonly start: number;
   readonly end: number;
-  /** A comment behind the value, which does not go with it. */
-  readonly comment: string | undefined;
+  /** Comments behind the value and within it, which do not go with it. */
+  readonly comments: readonly string[];
 }
 
 function topLevelEntries(text: string): Entry[] {
+  // What a reader puts for bytes that are no UTF-8, and Sensu refuses: written back, they would be lost.
+  if (text.includes('\ufffd')) throw notYaml('it is not UTF-8');
   const document = parseDocument(text);
   const error = document.errors[0];
   if (error !== undefined) throw notYaml(error.message.split('\n')[0]!);
@@ -134,15 +139,19 @@ function entryOf(
   // A block scalar ends behind its last line already.
   const lineEnd = text[valueEnd - 1] === '\n' ? valueEnd - 1 : text.indexOf('\n', valueEnd);
   const end = lineEnd < 0 ? text.length : lineEnd + 1;
-  const rest = text.slice(valueEnd, end);
   return {
     name: key.toLowerCase(),
     key,
     value: values[key],
     start,
     end,
-    comment: /^[ \t:]*(#[^\r\n]*)/.exec(rest)?.[1],
+    comments: commentsIn(text.slice(start, end)),
   };
+}
+
+/** Told by the library's lexer: a # within quotes or a block of text is none. */
+function commentsIn(lines: string): string[] {
+  return [...new Lexer().lex(lines)].filter((token) => token.startsWith('#!')).map((token) => token.trimEnd());
 }
 
 /** The end of a collection as the library gives it takes in comments that follow; that of its last value does not. */
@@ -161,10 +170,32 @@ function changesOf(touched: readonly Entry[], wanted: Wanted): YmlChange[] {
   const set = Object.entries(wanted).flatMap(([name, after]) => {
     const entry = present.get(name);
     if (JSON.stringify(entry?.value) === JSON.stringify(after)) return [];
-    return [{ key: entry?.key ?? name, before: entry?.value, after }];
+    return [{ key: entry?.key ?? name, before: entry?.value, after, why: whySet(name, after) }];
   });
   const removed = touched.filter(({ name }) => !(name in wanted));
-  return [...set, ...removed.map(({ key, value }) => ({ key, before: value, after: undefined }))];
+  return [
+    ...set,
+    ...removed.map(({ key, name, value }) => ({
+      key,
+      before: value,
+      after: undefined,
+      why: whyRemoved(name),
+    })),
+  ];
+}
+
+function whySet(name: string, after: unknown): string {
+  if (name === 'no-embed-etcd') return 'the switch itself: without it the backend starts its embedded etcd';
+  if (name === 'etcd-client-urls') return 'the members of the external etcd';
+  return after === undefined
+    ? 'belonged to the embedded server, and none was given for the external etcd'
+    : 'for the connection to the external etcd';
+}
+
+function whyRemoved(name: string): string {
+  return name === 'etcd-advertise-client-urls'
+    ? 'would go on to act, as fallback endpoints'
+    : 'a setting of the embedded server';
 }
 
 /** A JSON string is a YAML string too, whatever is in it. */
@@ -180,10 +211,10 @@ function replaceLines(text: string, touched: readonly Entry[], block: string, eo
   const at = touched[0]?.start;
   let result = '';
   let from = 0;
-  for (const { start, end, comment } of touched) {
+  for (const { start, end, comments } of touched) {
     result += text.slice(from, start);
     if (start === at) result += block;
-    if (comment !== undefined) result += comment + eol;
+    result += comments.map((comment) => comment + eol).join('');
     from = end;
   }
   result += text.slice(from);

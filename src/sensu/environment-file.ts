@@ -29,6 +29,7 @@ export function parseEnvironment(text: string): Map<string, string> {
  *   quote, which would swallow the line; no message shows a value
  */
 export function mergeEnvironment(text: string, values: Readonly<Record<string, string>>): MergedEnvironment {
+  if (text.includes('\ufffd')) throw notUtf8();
   const before = parseEnvironment(text);
   const names = Object.keys(values);
   const merged = names.reduce((current, name) => assign(current, name, values[name]!), text);
@@ -68,6 +69,16 @@ function readsBack(before: string, after: string, name: string, value: string): 
 
 function valuesOf(assignments: readonly Assignment[]): Map<string, string> {
   return new Map(assignments.filter(({ exported }) => !exported).map(({ name, value }) => [name, value]));
+}
+
+/** U+FFFD is what a reader puts for bytes that are no UTF-8: written back, they would be lost. */
+function notUtf8(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'ENVIRONMENT_FILE_UNUSABLE',
+    message: 'The environment file is not UTF-8.',
+    hint: 'Convert it, for example with iconv. Nothing was changed.',
+  });
 }
 
 function unmergeable(name: string): FerryError {

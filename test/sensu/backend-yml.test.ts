@@ -34,6 +34,7 @@ describe('rewriteBackendYml', () => {
       key: 'etcd-advertise-client-urls',
       before: 'http://127.0.1.1:2379',
       after: undefined,
+      why: 'would go on to act, as fallback endpoints',
     });
   });
 
@@ -73,19 +74,69 @@ describe('rewriteBackendYml', () => {
     expect(after).toContain('\n# of b\nb:');
   });
 
+  it('keeps every comment, also within what it takes out, and none that is no comment', () => {
+    const value = fc.constantFrom(
+      ...[
+        'http://x',
+        '"a # b"',
+        "'it''s # b'",
+        '|\n  # text\n  more',
+        '[a, # @\n  b]',
+        '# @\n  - a # @\n  # @\n  - b',
+      ],
+      ...['&anchor # @\n  v', '', '"two\n  # lines"'],
+    );
+    const name = fc.constantFrom(
+      ...['log-level', 'labels', 'etcd-name', 'etcd-listen-client-urls', 'etcd-cert-file', 'etcd-discovery'],
+      ...['No-Embed-Etcd', 'etcd-client-urls', 'etcd-peer-key-file'],
+    );
+    const lineEnd = fc.constantFrom('\n', '\r\n');
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key }),
+        lineEnd,
+        (pairs, eol) => {
+          let count = 0;
+          const lines = pairs.map(
+            ([key, part]) => `# @\n${key}: ${part}${/[^]\n {2}more$/.test(part) ? '' : ' # @'}\n`,
+          );
+          const text = `${lines.join('')}# @\n`
+            .replace(/@/g, () => `c${(count += 1)}.`)
+            .replaceAll('\n', eol);
+          const after = rewriteBackendYml(text, target).text;
+          const found = [...after.matchAll(/# c\d+\./g)].map(([comment]) => comment);
+          expect(found.sort()).toEqual(
+            Array.from({ length: count }, (_, index) => `# c${index + 1}.`).sort(),
+          );
+          expect(after.replaceAll(eol, '')).not.toMatch(/[\r\n]/);
+          const kept = pairs.filter(([key]) => /^(l|etcd-name)/.test(key));
+          expect(parse(after)).toMatchObject(
+            parse(kept.map(([key, part]) => `${key}: ${part}\n`).join('')) ?? {},
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it('starts an empty file', () => {
     expect(parse(rewriteBackendYml('', target).text)).toMatchObject({ 'no-embed-etcd': true });
     expect(parse(rewriteBackendYml('# only this', target).text)).toMatchObject({ 'no-embed-etcd': true });
   });
 
-  it.each(['- a\n- b\n', 'just text', 'a: [1\n', 'a: 1\na: 2\n', '{a: 1}\n', 'a: 1\n\tb: 2\n'])(
-    'refuses what it could not change safely: %j',
-    (text) => {
-      expect(() => rewriteBackendYml(text, target)).toThrow(
-        expect.objectContaining({ kind: 'usage', code: 'BACKEND_YML_NOT_REWRITABLE' }) as Error,
-      );
-    },
-  );
+  it.each([
+    '# f\ufffdr\n',
+    '- a\n- b\n',
+    'just text',
+    'a: [1\n',
+    'a: 1\na: 2\n',
+    '{a: 1}\n',
+    'a: 1\n\tb: 2\n',
+  ])('refuses what it could not change safely: %j', (text) => {
+    expect(() => rewriteBackendYml(text, target)).toThrow(
+      expect.objectContaining({ kind: 'usage', code: 'BACKEND_YML_NOT_REWRITABLE' }) as Error,
+    );
+  });
 
   it('refuses to take out an anchor that another key uses', () => {
     expect(() => rewriteBackendYml('etcd-listen-client-urls: &u http://x\napi-url: *u\n', target)).toThrow(

@@ -111,8 +111,8 @@ describe('environment file', () => {
     expect(mergeEnvironment(text, { [name]: 'v' }).text).toBe(merged);
   });
 
-  it.each(['A="open', "A='open\n", `${name}=x\n# swallows \\\n${name}=y\n`])(
-    'refuses %j, in which some reader would not find the value',
+  it.each(['# f\ufffdr\n', 'A="open', "A='open\n", `${name}=x\n# swallows \\\n${name}=y\n`])(
+    'refuses %j, which would lose bytes, or in which some reader would not find the value',
     (text) => {
       expect(() => mergeEnvironment(text, { [name]: 'v' })).toThrow(
         expect.objectContaining({ kind: 'usage', code: 'ENVIRONMENT_FILE_UNUSABLE' }) as Error,

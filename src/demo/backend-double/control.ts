@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url';
  */
 async function control(verb: string | undefined, directory: string | undefined): Promise<void> {
   if (directory === undefined) throw new Error('usage: control.js start|stop DIR');
-  if (verb === 'start') return start(directory);
-  if (verb === 'stop') return stop(directory);
-  throw new Error(`control.js knows start and stop, not ${String(verb)}`);
+  if (verb === 'start') start(directory);
+  else if (verb === 'stop') await stop(directory);
+  else throw new Error(`control.js knows start and stop, not ${String(verb)}`);
 }
 
 const pidFile = (directory: string): string => join(directory, 'pid');

@@ -19,7 +19,7 @@ export interface EmbeddedEtcd {
   readonly client: EtcdClient;
   /** Resolves when the process has ended, by whomever. */
   readonly ended: Promise<void>;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const startTimeoutMs = 30_000;
@@ -64,9 +64,9 @@ export async function startEmbeddedEtcd(binary: string, settings: EmbeddedSettin
 }
 
 async function connectWithin(urls: readonly string[], ended: Promise<void>): Promise<EtcdClient> {
-  let exited = false;
+  const exited = new AbortController();
   void ended.then(() => {
-    exited = true;
+    exited.abort();
   });
   const giveUpAt = performance.now() + startTimeoutMs;
   for (;;) {
@@ -75,7 +75,7 @@ async function connectWithin(urls: readonly string[], ended: Promise<void>): Pro
       await client.range({ start: Buffer.from('health'), end: Buffer.from('health\0') });
       return client;
     } catch (error) {
-      if (exited || performance.now() > giveUpAt) throw error;
+      if (exited.signal.aborted || performance.now() > giveUpAt) throw error;
       await sleep(50);
     }
   }

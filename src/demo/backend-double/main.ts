@@ -43,7 +43,7 @@ interface OpenedStore {
   readonly api: ApiDouble;
   /** Resolves when the store is let go. */
   readonly ended: Promise<void>;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 async function openEmbedded(
