@@ -151,7 +151,7 @@ function entryOf(
 
 /** Told by the library's lexer: a # within quotes or a block of text is none. */
 function commentsIn(lines: string): string[] {
-  return [...new Lexer().lex(lines)].filter((token) => token.startsWith('#!')).map((token) => token.trimEnd());
+  return [...new Lexer().lex(lines)].filter((token) => token.startsWith('#')).map((token) => token.trimEnd());
 }
 
 /** The end of a collection as the library gives it takes in comments that follow; that of its last value does not. */
