@@ -48,9 +48,13 @@ export function isPassing(error: unknown): boolean {
   return (
     isGrpcFailure(error) &&
     (error.code === GrpcStatus.unavailable ||
-      error.code === GrpcStatus.deadlineExceeded ||
+      isTimeout(error) ||
       /leader changed|too many requests/.test(error.details))
   );
+}
+
+export function isTimeout(error: unknown): boolean {
+  return isGrpcFailure(error) && error.code === GrpcStatus.deadlineExceeded;
 }
 
 /** True when etcd knows the user, but does not permit the request. */

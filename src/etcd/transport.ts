@@ -2,7 +2,7 @@ import type { CallOptions, Client, ClientReadableStream, ClientDuplexStream, Met
 import { Etcd3 } from 'etcd3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectOptions, Credentials } from './client.js';
-import { asEtcdError, isDenied, isNotSent, isPassing, isTokenEnded } from './errors.js';
+import { asEtcdError, isDenied, isNotSent, isPassing, isTimeout, isTokenEnded } from './errors.js';
 
 export type Service = 'KV' | 'Lease' | 'Watch' | 'Auth' | 'Cluster' | 'Maintenance';
 
@@ -215,7 +215,7 @@ export class Transport {
         this.#options.signal?.throwIfAborted();
         // Also after a write that is not sent again: the next request must not wait for the same member.
         if (isPassing(error)) this.leave(endpoint);
-        const again = isNotSent(error) || (call.repeatable === 'read' && isPassing(error));
+        const again = isNotSent(error) || (call.repeatable === 'read' && this.#mayAnswer(error));
         const tried = attempt >= patience * this.endpoints.length || performance.now() > giveUpAt;
         if (!again || this.#closed || tried) throw asEtcdError(error, endpoint, this.#deadlineMs);
         if (attempt % this.endpoints.length === 0) {
@@ -224,6 +224,11 @@ export class Transport {
         }
       }
     }
+  }
+
+  /** Whether a read that failed is worth another try. A member that was waited for in vain is not asked twice. */
+  #mayAnswer(error: unknown): boolean {
+    return isPassing(error) && !(isTimeout(error) && this.endpoints.length === 1);
   }
 
   /** From now on another member is asked first, if this one was. */

@@ -111,6 +111,19 @@ test('a host that accepts and then keeps silent is given up within the deadline'
   expect(performance.now() - began).toBeLessThan(6000);
 });
 
+test('a request that the only member does not answer ends with its deadline', async () => {
+  const etcd = await startEtcd({ until: 'test' });
+  const client = await etcd.connect({ deadlineMs: 1000 });
+  etcd.members[0]!.suspend();
+  const began = performance.now();
+  await expect(client.range({ start: key })).rejects.toMatchObject({
+    kind: 'unreachable',
+    code: 'ETCD_TIMEOUT',
+  });
+  expect(performance.now() - began).toBeGreaterThan(900);
+  expect(performance.now() - began).toBeLessThan(1900);
+});
+
 test('one member that is away is no obstacle', async () => {
   const etcd = await startEtcd({ members: 3, until: 'test' });
   await etcd.members[0]!.kill();
