@@ -90,13 +90,19 @@ async function writePart(
 /** Owner first: a change of owner can take bits of the mode away. Closes the file once it is on the disk. */
 async function settle(handle: FileHandle, old: Stats | undefined, mode: number | undefined): Promise<void> {
   try {
-    if (old !== undefined && process.getuid?.() === 0) await handle.chown(old.uid, old.gid);
+    if (old !== undefined) await keepOwner(handle, old);
     const wanted = mode ?? (old === undefined ? undefined : old.mode & 0o777);
     if (wanted !== undefined) await handle.chmod(wanted);
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+/** Fails for one who may not give files away: a file of another owner might be closed to the backend. */
+async function keepOwner(handle: FileHandle, old: Stats): Promise<void> {
+  const { uid, gid } = await handle.stat();
+  if (uid !== old.uid || gid !== old.gid) await handle.chown(old.uid, old.gid);
 }
 
 function isLink(path: string): FerryError {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,6 +24,15 @@ describe('replaceConfigFile', () => {
     expect(await readFile(path, 'utf8')).toBe('new');
     expect(await readFile(movedTo!, 'utf8')).toBe('old');
     expect([await mode(path), await mode(movedTo!)]).toEqual([0o640, 0o640]);
+  });
+
+  it('keeps the owner of the file and gives it to the copy', async () => {
+    // Only root can give a file away, and only then can there be another owner.
+    const owner = process.getuid!() === 0 ? 12345 : process.getuid!();
+    await writeFile(path, 'old', { mode: 0o600 });
+    await chown(path, owner, process.getgid!());
+    const { movedTo } = await replaceConfigFile(path, 'new', now);
+    expect([(await stat(path)).uid, (await stat(movedTo!)).uid]).toEqual([owner, owner]);
   });
 
   it('never overwrites a copy', async () => {
