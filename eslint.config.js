@@ -58,7 +58,7 @@ function layerRule(layer, allowed) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist', '.cache', 'node_modules', 'fixtures'] },
+  { ignores: ['dist', 'dist.*', '.cache', 'node_modules', 'fixtures'] },
   js.configs.recommended,
   {
     files: ['**/*.js'],

@@ -17,7 +17,7 @@ try {
   console.log(`A generated store of ${keys.toLocaleString('en-US')} keys, etcd ${binaries.version}.\n`);
   const rows = await benchStore(binaries);
   rows.push(...(await benchDowntime([10_000, keys], binaries, folder)), await benchStartUp());
-  console.log('Medians of wall time; the largest peak of memory.\n');
+  console.log('Medians of wall time, and the largest peak of memory.\n');
   printTable(rows);
 } finally {
   await rm(folder, { recursive: true, force: true });

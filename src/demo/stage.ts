@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extract } from 'tar';
 import type { EtcdBinaries } from '../etcd/binaries.js';
@@ -18,10 +19,15 @@ export interface StagedBackend {
   readonly stopCommand: string;
 }
 
-/** Recorded stores ship with the package: two folders up, from `dist/demo` and `src/demo` alike. */
-export const fixturesDirectory = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
-const recorded = join(fixturesDirectory, 'cluster3-6.12.0');
+/** Recorded stores ship with the package. */
+const recorded = join(packageRoot, 'fixtures', 'cluster3-6.12.0');
+
+/** The module lies at other depths in `src`, in `dist`, and in what the benchmark is compiled to. */
+function findPackageRoot(directory: string): string {
+  return existsSync(join(directory, 'package.json')) ? directory : findPackageRoot(dirname(directory));
+}
 
 /**
  * Lays out the recorded `etcd/data` and `etcd/wal` of a real 6.12 backend as that of a single one, with its
@@ -99,6 +105,6 @@ function adapt(text: string, values: Readonly<Record<string, string>>): string {
 
 /** Always of the built program: a test that runs from the sources starts the double from `dist` too. */
 function controlCommand(verb: 'start' | 'stop', directory: string): string {
-  const control = fileURLToPath(new URL('../../dist/demo/backend-double/control.js', import.meta.url));
+  const control = join(packageRoot, 'dist', 'demo', 'backend-double', 'control.js');
   return [process.execPath, control, verb, directory].map((word) => `'${word}'`).join(' ');
 }
