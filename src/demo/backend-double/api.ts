@@ -71,7 +71,13 @@ const guardedRoutes: Readonly<Record<string, (double: ApiDouble) => Promise<Answ
     const { entries } = await client.range(prefixRange(Buffer.from('/sensu.io/users/')));
     const users = entries.map(({ value }) => decodeUser(value));
     return json(
-      JSON.stringify(users.map(({ username, groups, disabled }) => ({ username, groups, disabled }))),
+      JSON.stringify(
+        users.map(({ username, groups, disabled }) => ({
+          username,
+          ...(groups.length > 0 && { groups }),
+          disabled,
+        })),
+      ),
     );
   },
 };
