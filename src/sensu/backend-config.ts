@@ -4,6 +4,7 @@ import { isMap, isScalar, parseDocument, type Document } from 'yaml';
 import { FerryError, systemCode } from '../core/errors.js';
 import { definitions, type Kind, type KindOf, type SettingName, type Value } from './backend-settings.js';
 import { expandVariables, parseFlags, type Flags } from './command-flags.js';
+import { yamlFault } from './yaml-fault.js';
 
 /** Where a value comes from; the first of these that has one counts. */
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
@@ -117,11 +118,7 @@ interface ParsedFile {
 function parseYaml(text: string, path: string): ParsedFile {
   const document = parseAsSensu(text);
   const error = document.errors[0];
-  if (error !== undefined) {
-    const line = error.linePos?.[0].line;
-    const place = line === undefined ? '' : ` in line ${line}`;
-    throw unusable(path, `is not valid YAML${place}: ${error.message.split('\n')[0]!}`);
-  }
+  if (error !== undefined) throw unusable(path, `is not valid YAML: ${yamlFault(error)}`);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });

@@ -10,6 +10,7 @@ import {
   type Pair,
 } from 'yaml';
 import { FerryError } from '../core/errors.js';
+import { yamlFault } from './yaml-fault.js';
 
 /** Where the backend finds its external etcd. */
 export interface ExternalEtcd {
@@ -111,7 +112,7 @@ function topLevelEntries(text: string): Entry[] {
   if (text.includes('\ufffd')) throw notYaml('it is not UTF-8');
   const document = parseDocument(text);
   const error = document.errors[0];
-  if (error !== undefined) throw notYaml(error.message.split('\n')[0]!);
+  if (error !== undefined) throw notYaml(yamlFault(error));
   const { contents } = document;
   if (contents === null || (isScalar(contents) && contents.value === null)) return [];
   if (!isMap(contents) || contents.flow === true) throw notYaml('its top is not a block of keys');

@@ -211,12 +211,16 @@ describe('the file that the unit names', () => {
 
 describe('a file that cannot be read', () => {
   it.each([
-    ['no YAML, by its line', 'a: 1\nb: [1\nc: 2\n', 'is not valid YAML in line'],
-    ['tabs', 'a:\n\tb: 1\n', 'is not valid YAML in line 2'],
-    ['a key twice', 'state-dir: a\nstate-dir: b\n', 'is not valid YAML in line 2: Map keys must be unique'],
+    [
+      'no YAML, by its line',
+      'a: 1\nb: [1\nc: 2\n',
+      'is not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ] in line 3',
+    ],
+    ['tabs', 'a:\n\tb: 1\n', 'is not valid YAML: a tab is used to indent in line 2'],
+    ['a key twice', 'state-dir: a\nstate-dir: b\n', 'is not valid YAML: a key is there twice in line 2'],
     ['a list', '- a\n', 'holds a list'],
     ['a text', 'nothing\n', 'holds a single value'],
-    ['two documents', 'a: 1\n---\nb: 2\n', 'is not valid YAML'],
+    ['two documents', 'a: 1\n---\nb: 2\n', 'is not valid YAML: a second document begins in line 2'],
   ])('says so of %s', async (_what, text, fault) => {
     const path = join(folder, 'broken.yml');
     writeFileSync(path, text);
