@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
-import type { SavedSnapshot } from '../snapshot/save.js';
+import type { SavedArchive, SavedSnapshot } from '../snapshot/save.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
@@ -44,22 +44,22 @@ function addInspect(snapshot: Command): void {
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
   const format = parseFormat(flags.format);
+  const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
-  const { applySave, planSave } = await import('../snapshot/save.js');
+  const { planSave, saveArchive, savePlain } = await import('../snapshot/save.js');
   const client = await connect(options);
   try {
-    const plan = await planSave(client, {
-      directory: flags.to,
-      format,
-      tool: toolName(),
-      ...(flags.name !== undefined && { name: parseName(flags.name) }),
-    });
+    const plan = await planSave(client, { directory: flags.to, tool: toolName(), ...name });
     for (const { endpoint, reason } of plan.member.passedOver) {
       context.report.warn(`${endpoint} is passed over: ${reason}`);
     }
-    const saved = await applySave(context, client, plan);
-    return { text: describeSaved(saved), json: saved };
+    if (format === 'etcd') {
+      const saved = await savePlain(context, client, plan);
+      return { text: describeSaved(saved), json: savedJson(saved) };
+    }
+    const archive = await saveArchive(context, client, plan);
+    return { text: describeArchive(archive), json: { ...savedJson(archive), content: contentJson(archive) } };
   } finally {
     await client.close();
   }
@@ -86,14 +86,34 @@ function parseName(value: string): string {
 }
 
 function describeSaved(saved: SavedSnapshot): string {
-  const { contents } = saved;
-  const rate = saved.size / (saved.milliseconds / 1000);
-  return [
-    saved.path,
-    `  ${formatCount(contents.keys)} keys, ${formatCount(contents.leases)} leases, revision ${saved.revision}, ` +
-      `from ${saved.member.name} (${saved.member.endpoint})`,
-    `  ${formatBytes(saved.size)} in ${formatDuration(saved.milliseconds)} (${formatBytes(rate)}/s), ${formatBytes(saved.storedSize)} stored, checked against etcd's sha256`,
-  ].join('\n');
+  return [saved.path, `  revision ${saved.revision}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+}
+
+function describeArchive(saved: SavedArchive): string {
+  const { keys, leases } = saved.contents;
+  const what = `${formatCount(keys)} keys, ${formatCount(leases)} leases, revision ${saved.revision}`;
+  return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+}
+
+function fromWhere({ member }: SavedSnapshot): string {
+  return `from ${member.name} (${member.endpoint})`;
+}
+
+function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {
+  const rate = formatBytes(size / (milliseconds / 1000));
+  const stored = storedSize === size ? '' : `, ${formatBytes(storedSize)} stored`;
+  return `${formatBytes(size)} in ${formatDuration(milliseconds)} (${rate}/s)${stored}, checked against etcd's sha256`;
+}
+
+function savedJson(saved: SavedSnapshot): object {
+  const { path, member, revision, size, storedSize, sha256, milliseconds } = saved;
+  return { path, member, revision, size, storedSize, sha256, seconds: milliseconds / 1000 };
+}
+
+/** Counts and hashes alone: what is read of a store besides holds its API keys. */
+function contentJson({ contents }: SavedArchive): object {
+  const { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest } = contents;
+  return { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest };
 }
 
 async function inspect(

@@ -33,6 +33,8 @@ export interface RangeRequest extends KeyRange {
   readonly countOnly?: boolean;
   /** Only keys last written at this revision or later. */
   readonly minModRevision?: Revision;
+  /** As the one member knows it, which may lag behind; it answers without a leader. Default false. */
+  readonly serializable?: boolean;
 }
 
 export interface RangeResult {

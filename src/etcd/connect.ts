@@ -80,7 +80,8 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {
-    const answer = await this.#read<WireRange>('KV', 'range', {
+    const serializable = request.serializable ?? false;
+    const payload = {
       key: request.start,
       range_end: rangeEnd(request),
       limit: request.limit ?? 0,
@@ -88,6 +89,11 @@ class GrpcEtcdClient implements EtcdClient {
       keys_only: request.keysOnly ?? false,
       count_only: request.countOnly ?? false,
       min_mod_revision: String(request.minModRevision ?? 0n),
+      serializable,
+    };
+    const answer = await this.#transport.request<WireRange>({
+      ...{ service: 'KV', method: 'range', payload, repeatable: 'read' },
+      needsLeader: !serializable,
     });
     return {
       revision: revisionOf(answer.header.revision),

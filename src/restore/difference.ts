@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
-import { asFerryError } from '../snapshot/open.js';
+import { asFerryError } from '../snapshot/store-view.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { showKey } from './key-name.js';

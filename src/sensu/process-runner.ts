@@ -1,4 +1,3 @@
-import { execa } from 'execa';
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +45,7 @@ async function runProgram(
   program: Program,
   options: ProcessOptions,
 ): Promise<ProcessResult> {
+  const { execa } = await import('execa');
   const output = new OutputFiles(env['TMPDIR'] || tmpdir());
   try {
     const child = execa(program.command, program.args, {

@@ -4,8 +4,8 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Header } from 'tar';
 import { FerryError } from '../core/errors.js';
-import { chunkPrefix, type ByteSink } from './archive-writer.js';
-import { manifestName, parseManifest, type Manifest } from './manifest.js';
+import { chunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
+import { parseManifest, type Manifest } from './manifest.js';
 
 const decompress = promisify(gunzip);
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { Header } from 'tar';
-import { manifestName, type Manifest } from './manifest.js';
+import type { Manifest } from './manifest.js';
 
 const compress = promisify(gzip);
 
@@ -11,11 +11,12 @@ export interface ByteSink {
   write(bytes: Buffer): Promise<void>;
 }
 
+export const manifestName = 'manifest.json';
+
 /** Names the chunks so that `cat snapshot.db.gz.* | gunzip` gives the etcd snapshot back without this program. */
 export const chunkPrefix = 'snapshot.db.gz.';
 
-/** Plain bytes of a chunk. Chunks are compressed side by side on the thread pool, so one core is no limit. */
-const chunkSize = 1024 * 1024;
+/** Chunks are compressed side by side on the thread pool, so one core is no limit. */
 const chunksInFlight = 4;
 
 const blockSize = 512;
@@ -27,8 +28,6 @@ export class ArchiveWriter {
   readonly #stored = createHash('sha256');
   #storedSize = 0;
   #chunks = 0;
-  #gathered: Buffer[] = [];
-  #gatheredSize = 0;
   readonly #inFlight: Promise<Buffer>[] = [];
 
   constructor(sink: ByteSink, modified: Date) {
@@ -36,24 +35,17 @@ export class ArchiveWriter {
     this.#modified = modified;
   }
 
-  /** The buffer must not change afterwards. */
-  async add(plain: Buffer): Promise<void> {
-    let rest = plain;
-    while (this.#gatheredSize + rest.length >= chunkSize) {
-      const taken = chunkSize - this.#gatheredSize;
-      this.#gathered.push(rest.subarray(0, taken));
-      rest = rest.subarray(taken);
-      await this.#closeChunk();
-    }
-    if (rest.length > 0) {
-      this.#gathered.push(rest);
-      this.#gatheredSize += rest.length;
-    }
+  /** Adds the next chunk of the plain snapshot. The buffer must not change afterwards. */
+  async add(chunk: Buffer): Promise<void> {
+    const compressed = compress(chunk, { level: constants.Z_BEST_SPEED });
+    // A failure is met when the chunk's turn to be written comes; until then it must not count as unhandled.
+    compressed.catch(() => undefined);
+    this.#inFlight.push(compressed);
+    if (this.#inFlight.length > chunksInFlight) await this.#writeOldestChunk();
   }
 
   /** Ends the snapshot; nothing but the manifest may follow. */
   async finishSnapshot(): Promise<Manifest['stored']> {
-    if (this.#gathered.length > 0) await this.#closeChunk();
     while (this.#inFlight.length > 0) await this.#writeOldestChunk();
     return {
       size: this.#storedSize,
@@ -66,17 +58,6 @@ export class ArchiveWriter {
   async finish(manifest: Manifest): Promise<void> {
     await this.#writeEntry(manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
     await this.#sink.write(Buffer.alloc(2 * blockSize));
-  }
-
-  async #closeChunk(): Promise<void> {
-    const plain = Buffer.concat(this.#gathered);
-    this.#gathered = [];
-    this.#gatheredSize = 0;
-    const compressed = compress(plain, { level: constants.Z_BEST_SPEED });
-    // A failure is met when the chunk's turn to be written comes; until then it must not count as unhandled.
-    compressed.catch(() => undefined);
-    this.#inFlight.push(compressed);
-    if (this.#inFlight.length > chunksInFlight) await this.#writeOldestChunk();
   }
 
   async #writeOldestChunk(): Promise<void> {

@@ -2,6 +2,7 @@ import type { Context } from '../core/context.js';
 import { classifyKey, outsideRoot } from '../sensu/key-space.js';
 import { MalformedValueError } from '../sensu/protobuf.js';
 import { apiKeyHint, decodeApiKey, decodeUser, type StoredApiKey, type StoredUser } from '../sensu/values.js';
+import { parseClusterId } from './cluster-id.js';
 import { Digester, ttlByLease, type ContentDigest } from '../store/digest.js';
 import type { StoreEntry, StoreView } from '../store/view.js';
 
@@ -119,11 +120,10 @@ class SensuFacts {
         );
         break;
       case '/sensu.io/cluster_id':
-        // It becomes part of file names.
-        this.#clusterId = textLike(/^[\w-]{1,64}$/, value);
+        this.#clusterId = parseClusterId(value);
         break;
       case '/sensu.io/sensu_database_version':
-        this.#databaseVersion = textLike(/^\d{1,20}$/, value);
+        this.#databaseVersion = parseVersion(value);
         break;
     }
   }
@@ -149,7 +149,7 @@ class SensuFacts {
   }
 }
 
-function textLike(form: RegExp, value: Buffer): string | undefined {
+function parseVersion(value: Buffer): string | undefined {
   const text = value.toString('utf8');
-  return form.test(text) ? text : undefined;
+  return /^\d{1,20}$/.test(text) ? text : undefined;
 }

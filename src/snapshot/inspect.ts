@@ -5,7 +5,8 @@ import type { FileSource, StoreFile } from '../bolt/store-file.js';
 import type { StoreMetadata } from '../bolt/store-metadata.js';
 import type { Context } from '../core/context.js';
 import { readContents, type StoreContents } from './contents.js';
-import { asFerryError, openStore, type OpenedStore } from './open.js';
+import { openStore, type OpenedStore } from './open.js';
+import { asFerryError } from './store-view.js';
 
 /** Everything that is told of a store at rest. Holds API keys: see `NamedApiKey`. */
 export interface Inspection extends Pick<OpenedStore, 'path' | 'kind' | 'manifest' | 'hashChecked'> {

@@ -46,8 +46,6 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
-export const manifestName = 'manifest.json';
-
 export function parseManifest(bytes: Buffer, archive: string): Manifest {
   let value: unknown;
   try {

@@ -3,20 +3,20 @@ import { openSnapshot, type StoreFile } from '../bolt/store-file.js';
 import { TempFile } from '../bolt/temp-file.js';
 import type { Context } from '../core/context.js';
 import { PartFile } from '../core/part-file.js';
-import { formatId } from '../core/units.js';
-import type { EtcdClient, MemberStatus } from '../etcd/client.js';
+import type { EtcdClient } from '../etcd/client.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
 import { ArchiveWriter } from './archive-writer.js';
+import { inChunks } from './chunks.js';
+import { readClusterId } from './cluster-id.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
-import { asFerryError, asView } from './open.js';
+import { newManifest } from './new-manifest.js';
+import { asFerryError, asView } from './store-view.js';
 import { StreamCheck } from './stream-check.js';
 
 export interface SaveOptions {
   /** An existing directory. */
   readonly directory: string;
-  /** `sferry`: an archive with a manifest. `etcd`: the plain file that etcdutl reads. */
-  readonly format: 'sferry' | 'etcd';
   /** First part of the file's name; by default `sensu-` and the first 8 digits of Sensu's cluster id. */
   readonly name?: string;
   /** Name and version of this program, for the manifest. */
@@ -27,9 +27,9 @@ export interface SavePlan extends SaveOptions {
   readonly member: MemberChoice;
 }
 
+/** A snapshot as `etcdctl snapshot save` writes it: checked against etcd's sha256, its keys not gone through. */
 export interface SavedSnapshot {
   readonly path: string;
-  readonly format: SaveOptions['format'];
   readonly member: { readonly name: string; readonly endpoint: string };
   readonly revision: bigint;
   /** Of the etcd snapshot, trailer included. */
@@ -37,37 +37,75 @@ export interface SavedSnapshot {
   readonly sha256: string;
   /** Bytes of the file. */
   readonly storedSize: number;
-  readonly contents: StoreContents;
   readonly milliseconds: number;
+}
+
+/** An archive: every key of it was read. */
+export interface SavedArchive extends SavedSnapshot {
+  readonly contents: StoreContents;
 }
 
 export async function planSave(client: EtcdClient, options: SaveOptions): Promise<SavePlan> {
   return { ...options, member: await chooseSnapshotMember(client) };
 }
 
-/** Streams the snapshot of the chosen member into a file that is whole or not there. */
-export async function applySave(
+/** Streams the snapshot of the chosen member into a plain `.db` that etcdutl reads. */
+export function savePlain(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedSnapshot> {
+  return saveWhole(context, plan, async (part) => {
+    const sensuClusterId = await readClusterId(client);
+    const stream = await receive(context, client, plan, (chunk) => part.write(chunk));
+    const revision = await inSnapshot(part.fd, plan, (file) => Promise.resolve(file.revision));
+    const name = fileName(plan, { revision, sensuClusterId }, context.clock.now());
+    return { ...stream, name: `${name}.db`, revision, storedSize: part.size };
+  });
+}
+
+/**
+ * Streams it into an archive with a manifest. The plain snapshot goes into a nameless file beside the archive,
+ * because what is in it is known only when it is whole: bbolt's pages lie in no order.
+ */
+export function saveArchive(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedArchive> {
+  return saveWhole(context, plan, async (part) => {
+    const spool = new TempFile(plan.directory);
+    try {
+      const createdAt = context.clock.now();
+      const archive = new ArchiveWriter(part, createdAt);
+      const plain = await receive(context, client, plan, async (chunk) => {
+        spool.append(chunk, chunk.length);
+        await archive.add(chunk);
+      });
+      const [stored, contents] = await Promise.all([
+        archive.finishSnapshot(),
+        inSnapshot(spool.fd, plan, (file) => readContents(asView(file), context)),
+      ]);
+      await archive.finish(newManifest({ ...plan, createdAt, plain, stored, contents }));
+      const name = `${fileName(plan, contents, createdAt)}.sferry`;
+      return { ...plain, name, revision: contents.revision, storedSize: part.size, contents };
+    } finally {
+      spool.close();
+    }
+  });
+}
+
+type Placed = Pick<SavedSnapshot, 'path' | 'member' | 'milliseconds'>;
+
+/** Gives the file its name when the work on it is done; leaves nothing behind when it fails. */
+async function saveWhole<Written extends { readonly name: string }>(
   context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-): Promise<SavedSnapshot> {
+  { directory, member }: SavePlan,
+  write: (part: PartFile) => Promise<Written>,
+): Promise<Omit<Written, 'name'> & Placed> {
   const startedAt = performance.now();
-  const part = await PartFile.create(join(plan.directory, `.sensu-ferry-${process.pid}-${Date.now()}`));
+  const part = await PartFile.create(join(directory, `.sensu-ferry-${process.pid}-${Date.now()}`));
   try {
-    const saved =
-      plan.format === 'etcd'
-        ? await savePlain(context, client, plan, part)
-        : await saveArchive(context, client, plan, part);
-    const path = join(plan.directory, fileName(plan, saved.contents, context.clock.now()));
+    const { name, ...written } = await write(part);
+    const path = join(directory, name);
     context.signal.throwIfAborted();
     await part.commit(path);
-    const { member, format } = plan;
     return {
-      ...saved,
+      ...written,
       path,
-      format,
       member: { name: member.name, endpoint: member.endpoint },
-      revision: saved.contents.revision,
       milliseconds: performance.now() - startedAt,
     };
   } catch (error) {
@@ -76,73 +114,35 @@ export async function applySave(
   }
 }
 
-type Saved = Pick<SavedSnapshot, 'size' | 'sha256' | 'storedSize' | 'contents'>;
-
-async function savePlain(
-  context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-  part: PartFile,
-): Promise<Saved> {
-  const stream = await receive(context, client, plan, (blob) => part.write(blob));
-  const contents = await contentsOf(part.fd, plan.member.endpoint, context);
-  return { ...stream, storedSize: stream.size, contents };
-}
-
-/**
- * The plain snapshot goes into a nameless file beside the archive, because what is in it is known only when it
- * is whole: bbolt's pages lie in no order.
- */
-async function saveArchive(
-  context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-  part: PartFile,
-): Promise<Saved> {
-  const spool = new TempFile(plan.directory);
-  try {
-    const archive = new ArchiveWriter(part, context.clock.now());
-    const stream = await receive(context, client, plan, async (blob) => {
-      spool.append(blob, blob.length);
-      await archive.add(blob);
-    });
-    const [stored, contents] = await Promise.all([
-      archive.finishSnapshot(),
-      contentsOf(spool.fd, plan.member.endpoint, context),
-    ]);
-    await archive.finish(manifestOf(context, plan, stream, stored, contents));
-    return { ...stream, storedSize: part.size, contents };
-  } finally {
-    spool.close();
-  }
-}
-
 async function receive(
   context: Context,
   client: EtcdClient,
-  plan: SavePlan,
-  take: (blob: Buffer) => Promise<void>,
-): Promise<{ size: number; sha256: string }> {
-  const { endpoint, status } = plan.member;
+  { member: { endpoint, status } }: SavePlan,
+  take: (chunk: Buffer) => Promise<void>,
+): Promise<Manifest['plain']> {
   const check = new StreamCheck();
   const total = Number(status.dbSize);
   let done = 0;
-  for await (const blob of client.snapshot(endpoint)) {
+  for await (const chunk of inChunks(client.snapshot(endpoint))) {
     context.signal.throwIfAborted();
-    check.update(blob);
-    await take(blob);
-    done += blob.length;
+    check.update(chunk);
+    await take(chunk);
+    done += chunk.length;
     context.report.progress({ task: 'Snapshot', unit: 'bytes', done, total: Math.max(total, done) });
   }
   return check.finish(endpoint);
 }
 
-async function contentsOf(fd: number, endpoint: string, context: Context): Promise<StoreContents> {
-  const path = `the snapshot of ${endpoint}`;
+async function inSnapshot<Found>(
+  fd: number,
+  { member }: SavePlan,
+  look: (file: StoreFile) => Promise<Found>,
+): Promise<Found> {
+  const path = `the snapshot of ${member.endpoint}`;
   let file: StoreFile | undefined;
   try {
     file = openSnapshot({ fd, path });
-    return await readContents(asView(file), context);
+    return await look(file);
   } catch (error) {
     throw asFerryError(error, path);
   } finally {
@@ -150,48 +150,12 @@ async function contentsOf(fd: number, endpoint: string, context: Context): Promi
   }
 }
 
-function fileName(plan: SavePlan, contents: StoreContents, now: Date): string {
-  const cluster = plan.name ?? `sensu-${contents.sensuClusterId?.slice(0, 8) ?? 'unknown'}`;
+function fileName(
+  { name }: SavePlan,
+  { revision, sensuClusterId }: { readonly revision: bigint; readonly sensuClusterId?: string | undefined },
+  now: Date,
+): string {
+  const cluster = name ?? `sensu-${sensuClusterId?.slice(0, 8) ?? 'unknown'}`;
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${cluster}-${time}-r${contents.revision}.${plan.format === 'etcd' ? 'db' : 'sferry'}`;
-}
-
-function manifestOf(
-  context: Context,
-  plan: SavePlan,
-  plain: Manifest['plain'],
-  stored: Manifest['stored'],
-  contents: StoreContents,
-): Manifest {
-  return {
-    format: 'sensu-ferry',
-    version: 1,
-    createdAt: context.clock.now().toISOString(),
-    tool: plan.tool,
-    etcd: etcdOf(plan.member.name, plan.member.status, contents),
-    sensu: {
-      clusterId: contents.sensuClusterId ?? null,
-      databaseVersion: contents.databaseVersion ?? null,
-    },
-    content: {
-      keys: contents.keys,
-      bytes: contents.bytes,
-      leases: contents.leases,
-      prefixes: [...contents.prefixes],
-      digest: contents.digest,
-    },
-    plain,
-    stored,
-    notIncluded: ['backend.yml, environment files and TLS files of the backends'],
-  };
-}
-
-function etcdOf(memberName: string, status: MemberStatus, contents: StoreContents): Manifest['etcd'] {
-  return {
-    version: status.version,
-    clusterId: formatId(status.clusterId),
-    memberId: formatId(status.memberId),
-    memberName,
-    revision: String(contents.revision),
-  };
+  return `${cluster}-${time}-r${revision}`;
 }

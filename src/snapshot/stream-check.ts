@@ -10,13 +10,11 @@ const sectorLength = 512;
  */
 export class StreamCheck {
   readonly #body = createHash('sha256');
-  readonly #whole = createHash('sha256');
   #tail: Buffer = Buffer.alloc(0);
   #size = 0;
 
   update(blob: Buffer): void {
     this.#size += blob.length;
-    this.#whole.update(blob);
     if (blob.length >= trailerLength) {
       this.#body.update(this.#tail);
       this.#body.update(blob.subarray(0, -trailerLength));
@@ -32,8 +30,9 @@ export class StreamCheck {
   /** Size and sha256 of all bytes, the trailer included. Throws when the trailer does not fit. */
   finish(endpoint: string): { readonly size: number; readonly sha256: string } {
     if (this.#size % sectorLength !== trailerLength) throw broken(endpoint, 'ended before its trailer');
+    const whole = this.#body.copy().update(this.#tail);
     if (!this.#body.digest().equals(this.#tail)) throw broken(endpoint, 'does not match its sha256 trailer');
-    return { size: this.#size, sha256: this.#whole.digest('hex') };
+    return { size: this.#size, sha256: whole.digest('hex') };
   }
 }
 

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
 import { ArchiveWriter } from '../../src/snapshot/archive-writer.js';
+import { chunkSize } from '../../src/snapshot/chunks.js';
 import { readArchive } from '../../src/snapshot/archive-reader.js';
 import type { Manifest } from '../../src/snapshot/manifest.js';
 
@@ -53,7 +54,7 @@ async function write(path: string): Promise<Buffer> {
     },
     new Date(0),
   );
-  for (let at = 0; at < plain.length; at += 70_001) await archive.add(plain.subarray(at, at + 70_001));
+  for (let at = 0; at < plain.length; at += chunkSize) await archive.add(plain.subarray(at, at + chunkSize));
   await archive.finish(manifestOf(await archive.finishSnapshot()));
   const bytes = Buffer.concat(parts);
   writeFileSync(path, bytes);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openSnapshot } from '../../src/bolt/store-file.js';
 import { classifyKey } from '../../src/sensu/key-space.js';
 import { readContents, type StoreContents } from '../../src/snapshot/contents.js';
-import { asView } from '../../src/snapshot/open.js';
+import { asView } from '../../src/snapshot/store-view.js';
 import { digestView } from '../../src/store/digest.js';
 import type { LeaseId, Revision, StoreEntry, StoreView } from '../../src/store/view.js';
 

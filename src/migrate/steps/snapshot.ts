@@ -1,5 +1,5 @@
 import { connectSource } from '../source.js';
-import { applySave, planSave } from '../../snapshot/save.js';
+import { planSave, saveArchive } from '../../snapshot/save.js';
 import { apiKeyHint } from '../../sensu/values.js';
 import type { Step } from '../strategy.js';
 
@@ -12,8 +12,8 @@ export const snapshotStep: Step<'snapshot'> = {
   async run({ context, source, runDirectory, tool }) {
     const client = await connectSource(context, source);
     try {
-      const options = { directory: runDirectory, format: 'sferry', tool } as const;
-      const saved = await applySave(context, client, await planSave(client, options));
+      const plan = await planSave(client, { directory: runDirectory, tool });
+      const saved = await saveArchive(context, client, plan);
       const { contents } = saved;
       return {
         archive: saved.path,

@@ -1,0 +1,20 @@
+/** Bytes of a chunk: what is written, hashed and compressed at a time. */
+export const chunkSize = 1024 * 1024;
+
+/** The same bytes in chunks of `chunkSize`, the last one shorter. Each is a buffer of its own. */
+export async function* inChunks(blobs: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let chunk = Buffer.allocUnsafeSlow(chunkSize);
+  let filled = 0;
+  for await (const blob of blobs) {
+    for (let taken = 0; taken < blob.length;) {
+      const copied = blob.copy(chunk, filled, taken);
+      taken += copied;
+      filled += copied;
+      if (filled < chunkSize) continue;
+      yield chunk;
+      chunk = Buffer.allocUnsafeSlow(chunkSize);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}

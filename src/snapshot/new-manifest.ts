@@ -1,0 +1,42 @@
+import { formatId } from '../core/units.js';
+import type { MemberChoice } from '../etcd/snapshot-member.js';
+import type { StoreContents } from './contents.js';
+import type { Manifest } from './manifest.js';
+
+/** What is known of a snapshot once it is whole. */
+export interface SnapshotFacts extends Pick<Manifest, 'plain' | 'stored' | 'tool'> {
+  readonly createdAt: Date;
+  readonly member: MemberChoice;
+  readonly contents: StoreContents;
+}
+
+export function newManifest(facts: SnapshotFacts): Manifest {
+  const { contents, member, plain, stored, tool } = facts;
+  return {
+    format: 'sensu-ferry',
+    version: 1,
+    createdAt: facts.createdAt.toISOString(),
+    tool,
+    etcd: {
+      version: member.status.version,
+      clusterId: formatId(member.status.clusterId),
+      memberId: formatId(member.status.memberId),
+      memberName: member.name,
+      revision: String(contents.revision),
+    },
+    sensu: {
+      clusterId: contents.sensuClusterId ?? null,
+      databaseVersion: contents.databaseVersion ?? null,
+    },
+    content: {
+      keys: contents.keys,
+      bytes: contents.bytes,
+      leases: contents.leases,
+      prefixes: [...contents.prefixes],
+      digest: contents.digest,
+    },
+    plain,
+    stored,
+    notIncluded: ['backend.yml, environment files and TLS files of the backends'],
+  };
+}

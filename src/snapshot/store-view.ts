@@ -1,0 +1,78 @@
+import { setImmediate } from 'node:timers/promises';
+import { CorruptFileError, type CorruptFileCode } from '../bolt/corrupt.js';
+import type { StoreFile } from '../bolt/store-file.js';
+import type { KeyHead } from '../bolt/types.js';
+import { FerryError, systemCode, type FailureKind } from '../core/errors.js';
+import type { KeyRange, StoreView } from '../store/view.js';
+
+/** What copies, comparisons and digests see of a file. */
+export interface FileView extends StoreView {
+  readonly file: StoreFile;
+  /** Live keys in byte order, without their values. */
+  keys(range?: KeyRange): AsyncIterable<readonly KeyHead[]>;
+  close(): void;
+}
+
+/** Its reads let requests that are in flight have their turn, and fail with the program's own errors. */
+export function asView(file: StoreFile): FileView {
+  return {
+    file,
+    revision: file.revision,
+    leases: () => Promise.resolve(file.leases),
+    entries: (range?: KeyRange) => breathing(file.path, () => file.entries(range)),
+    keys: (range?: KeyRange) => breathing(file.path, () => file.keys(range)),
+    close: () => {
+      file.close();
+    },
+  };
+}
+
+/** Reads are synchronous; between two batches requests that are in flight get their turn. */
+async function* breathing<Item>(path: string, items: () => Iterable<Item>): AsyncGenerator<Item> {
+  try {
+    for (const item of items()) {
+      yield item;
+      await setImmediate();
+    }
+  } catch (error) {
+    throw asFerryError(error, path);
+  }
+}
+
+/** Files that are not what was asked for, apart from files that were and are damaged. */
+const kinds: Partial<Record<CorruptFileCode, FailureKind>> = {
+  EMPTY_FILE: 'source',
+  NOT_BBOLT: 'source',
+  NOT_AN_ETCD_STORE: 'source',
+  NOT_A_DATA_DIRECTORY: 'source',
+  DATA_DIR_IN_USE: 'refused',
+};
+
+const hints: Partial<Record<CorruptFileCode, string>> = {
+  NOT_BBOLT: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
+  NOT_AN_ETCD_STORE: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
+  NOT_A_DATA_DIRECTORY: 'Give <state-dir>/etcd, the folder that holds data and wal.',
+  DATA_DIR_IN_USE: 'Stop sensu-backend (or etcd) first, or read it live with --endpoints.',
+};
+
+/** Any failure to read a store's files as the program's own error. */
+export function asFerryError(error: unknown, path: string): unknown {
+  if (error instanceof CorruptFileError) {
+    return new FerryError({
+      kind: kinds[error.code] ?? 'integrity',
+      code: error.code,
+      message: `${error.message}.`,
+      hint: hints[error.code] ?? 'Take another snapshot file; this one cannot be trusted.',
+      cause: error,
+    });
+  }
+  const code = systemCode(error);
+  if (code === undefined || error instanceof FerryError) return error;
+  return new FerryError({
+    kind: 'source',
+    code: 'SOURCE_UNREADABLE',
+    message: `${path} cannot be read (${code}).`,
+    hint: code === 'ENOENT' ? 'Check the path.' : 'Check the permissions, or run as root.',
+    cause: error,
+  });
+}
