@@ -19,6 +19,9 @@ export const chunkPrefix = 'snapshot.db.gz.';
 /** Chunks are compressed side by side on the thread pool, so one core is no limit. */
 const chunksInFlight = 4;
 
+/** Room for a compressed chunk in most cases: zlib comes back to the main thread whenever its output is full. */
+const outputSize = 256 * 1024;
+
 const blockSize = 512;
 
 /** Writes an archive front to back: chunks of the snapshot as they come, the manifest last. */
@@ -37,7 +40,7 @@ export class ArchiveWriter {
 
   /** Adds the next chunk of the plain snapshot. The buffer must not change afterwards. */
   async add(chunk: Buffer): Promise<void> {
-    const compressed = compress(chunk, { level: constants.Z_BEST_SPEED });
+    const compressed = compress(chunk, { level: constants.Z_BEST_SPEED, chunkSize: outputSize });
     // A failure is met when the chunk's turn to be written comes; until then it must not count as unhandled.
     compressed.catch(() => undefined);
     this.#inFlight.push(compressed);

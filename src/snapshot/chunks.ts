@@ -1,3 +1,8 @@
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
+
+const readAt = promisify(read);
+
 /** Bytes of a chunk: what is written, hashed and compressed at a time. */
 export const chunkSize = 1024 * 1024;
 
@@ -17,4 +22,15 @@ export async function* inChunks(blobs: AsyncIterable<Buffer>): AsyncGenerator<Bu
     }
   }
   if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+/** The bytes of a file in chunks of `chunkSize`, the last one shorter. Each is a buffer of its own. */
+export async function* chunksOf(fd: number): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = 0; ;) {
+    const chunk = Buffer.allocUnsafeSlow(chunkSize);
+    const { bytesRead } = await readAt(fd, chunk, 0, chunkSize, position);
+    if (bytesRead === 0) return;
+    yield chunk.subarray(0, bytesRead);
+    position += bytesRead;
+  }
 }

@@ -6,7 +6,7 @@ import { PartFile } from '../core/part-file.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
 import { ArchiveWriter } from './archive-writer.js';
-import { inChunks } from './chunks.js';
+import { chunksOf, inChunks } from './chunks.js';
 import { readClusterId } from './cluster-id.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
@@ -69,13 +69,12 @@ export function saveArchive(context: Context, client: EtcdClient, plan: SavePlan
     const spool = new TempFile(plan.directory);
     try {
       const createdAt = context.clock.now();
-      const archive = new ArchiveWriter(part, createdAt);
-      const plain = await receive(context, client, plan, async (chunk) => {
+      const plain = await receive(context, client, plan, (chunk) => {
         spool.append(chunk, chunk.length);
-        await archive.add(chunk);
       });
+      const archive = new ArchiveWriter(part, createdAt);
       const [stored, contents] = await Promise.all([
-        archive.finishSnapshot(),
+        compress(spool.fd, archive),
         inSnapshot(spool.fd, plan, (file) => readContents(asView(file), context)),
       ]);
       await archive.finish(newManifest({ ...plan, createdAt, plain, stored, contents }));
@@ -118,7 +117,7 @@ async function receive(
   context: Context,
   client: EtcdClient,
   { member: { endpoint, status } }: SavePlan,
-  take: (chunk: Buffer) => Promise<void>,
+  take: (chunk: Buffer) => Promise<void> | void,
 ): Promise<Manifest['plain']> {
   const check = new StreamCheck();
   const total = Number(status.dbSize);
@@ -131,6 +130,12 @@ async function receive(
     context.report.progress({ task: 'Snapshot', unit: 'bytes', done, total: Math.max(total, done) });
   }
   return check.finish(endpoint);
+}
+
+/** Goes on beside the reading of the contents, on the thread pool; while the stream came, it would have slowed it. */
+async function compress(fd: number, archive: ArchiveWriter): Promise<Manifest['stored']> {
+  for await (const chunk of chunksOf(fd)) await archive.add(chunk);
+  return archive.finishSnapshot();
 }
 
 async function inSnapshot<Found>(

@@ -19,23 +19,25 @@ export function asView(file: StoreFile): FileView {
     file,
     revision: file.revision,
     leases: () => Promise.resolve(file.leases),
-    entries: (range?: KeyRange) => breathing(file.path, () => file.entries(range)),
-    keys: (range?: KeyRange) => breathing(file.path, () => file.keys(range)),
+    entries: (range?: KeyRange) => breathing(file, () => file.entries(range)),
+    keys: (range?: KeyRange) => breathing(file, () => file.keys(range)),
     close: () => {
       file.close();
     },
   };
 }
 
-/** Reads are synchronous; between two batches requests that are in flight get their turn. */
-async function* breathing<Item>(path: string, items: () => Iterable<Item>): AsyncGenerator<Item> {
+/** Reads are synchronous; in between, requests that are in flight get their turn, and Ctrl-C is heard. */
+async function* breathing<Item>(file: StoreFile, items: () => Iterable<Item>): AsyncGenerator<Item> {
   try {
+    const indexing = file.indexing();
+    while (indexing.next().done !== true) await setImmediate();
     for (const item of items()) {
       yield item;
       await setImmediate();
     }
   } catch (error) {
-    throw asFerryError(error, path);
+    throw asFerryError(error, file.path);
   }
 }
 
