@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
-import type { SavedArchive, SavedSnapshot } from '../snapshot/save.js';
+import type { SavedArchive } from '../snapshot/save-archive.js';
+import type { SavedSnapshot } from '../snapshot/save-plain.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
@@ -47,7 +48,7 @@ async function save(context: Context, flags: SaveFlags): Promise<CommandResult> 
   const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
-  const { planSave, saveArchive, savePlain } = await import('../snapshot/save.js');
+  const { planSave } = await import('../snapshot/save-plan.js');
   const client = await connect(options);
   try {
     const plan = await planSave(client, { directory: flags.to, tool: toolName(), ...name });
@@ -55,9 +56,11 @@ async function save(context: Context, flags: SaveFlags): Promise<CommandResult> 
       context.report.warn(`${endpoint} is passed over: ${reason}`);
     }
     if (format === 'etcd') {
+      const { savePlain } = await import('../snapshot/save-plain.js');
       const saved = await savePlain(context, client, plan);
       return { text: describeSaved(saved), json: savedJson(saved) };
     }
+    const { saveArchive } = await import('../snapshot/save-archive.js');
     const archive = await saveArchive(context, client, plan);
     return { text: describeArchive(archive), json: { ...savedJson(archive), content: contentJson(archive) } };
   } finally {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { Header } from 'tar';
+import { Header } from 'tar/header';
 import { FerryError } from '../core/errors.js';
 import { chunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
 import { parseManifest, type Manifest } from './manifest.js';

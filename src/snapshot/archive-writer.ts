@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { Header } from 'tar';
+import { Header } from 'tar/header';
 import type { Manifest } from './manifest.js';
 
 const compress = promisify(gzip);

@@ -1,5 +1,6 @@
 import { connectSource } from '../source.js';
-import { planSave, saveArchive } from '../../snapshot/save.js';
+import { saveArchive } from '../../snapshot/save-archive.js';
+import { planSave } from '../../snapshot/save-plan.js';
 import { apiKeyHint } from '../../sensu/values.js';
 import type { Step } from '../strategy.js';
 

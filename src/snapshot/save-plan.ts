@@ -1,0 +1,30 @@
+import type { EtcdClient } from '../etcd/client.js';
+import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
+
+export interface SaveOptions {
+  /** An existing directory. */
+  readonly directory: string;
+  /** First part of the file's name; by default `sensu-` and the first 8 digits of Sensu's cluster id. */
+  readonly name?: string;
+  /** Name and version of this program, for the manifest. */
+  readonly tool: string;
+}
+
+export interface SavePlan extends SaveOptions {
+  readonly member: MemberChoice;
+}
+
+export async function planSave(client: EtcdClient, options: SaveOptions): Promise<SavePlan> {
+  return { ...options, member: await chooseSnapshotMember(client) };
+}
+
+/** Without its ending, such as `sensu-1a2b3c4d-20260801T020000Z-r5120`. */
+export function fileName(
+  { name }: SavePlan,
+  { revision, sensuClusterId }: { readonly revision: bigint; readonly sensuClusterId?: string | undefined },
+  now: Date,
+): string {
+  const cluster = name ?? `sensu-${sensuClusterId?.slice(0, 8) ?? 'unknown'}`;
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  return `${cluster}-${time}-r${revision}`;
+}
