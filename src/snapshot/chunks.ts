@@ -6,9 +6,9 @@ const readAt = promisify(read);
 /** Bytes of a chunk: what is written, hashed and compressed at a time. */
 export const chunkSize = 1024 * 1024;
 
-/** The same bytes in chunks of `chunkSize`, the last one shorter. Each is a buffer of its own. */
+/** The same bytes in chunks of `chunkSize`, the last one shorter. A chunk is valid until the next is asked for. */
 export async function* inChunks(blobs: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  let chunk = Buffer.allocUnsafeSlow(chunkSize);
+  const chunk = Buffer.allocUnsafeSlow(chunkSize);
   let filled = 0;
   for await (const blob of blobs) {
     for (let taken = 0; taken < blob.length;) {
@@ -17,7 +17,6 @@ export async function* inChunks(blobs: AsyncIterable<Buffer>): AsyncGenerator<Bu
       filled += copied;
       if (filled < chunkSize) continue;
       yield chunk;
-      chunk = Buffer.allocUnsafeSlow(chunkSize);
       filled = 0;
     }
   }
