@@ -75,10 +75,11 @@ async function readCredentials(flags: ConnectionFlags, context: Context): Promis
   const username = flags.user ?? named.username;
   if (flags.passwordFile !== undefined) {
     if (username === undefined) throw userMissing();
+    const password = await readSecretFile(flags.passwordFile, 'etcd password');
     if (await isReadableByOthers(flags.passwordFile)) {
       context.report.warn(`${flags.passwordFile} can be read by other users of this machine: chmod 600 it.`);
     }
-    return { username, password: await readSecretFile(flags.passwordFile, 'etcd password') };
+    return { username, password };
   }
   if (username !== undefined && named.password !== undefined) {
     return { username, password: named.password };

@@ -5,6 +5,7 @@ import { addDemoCommand } from './demo.js';
 import { addMigrateCommands } from './migrate.js';
 import { addRbacCommands } from './rbac.js';
 import { addRestoreCommands } from './restore.js';
+import { exit, reportFailure, toJson } from './run.js';
 import { addSnapshotCommands } from './snapshot.js';
 import { readVersion } from './version.js';
 
@@ -24,21 +25,35 @@ function buildProgram(): Command {
   return program;
 }
 
+/** `--json` promises one document, whatever happens; without a command there is nobody yet to ask for it. */
+const wantsJson = process.argv.includes('--json');
+
+/** commander has said on standard error what is wrong, or has printed what was asked for. */
 function exitOnUsageError(command: Command): void {
   command.exitOverride((error: CommanderError) => {
-    process.exit(error.exitCode === 0 ? ExitCode.done : ExitCode.usage);
+    if (error.exitCode === 0) process.exit(ExitCode.done);
+    if (wantsJson) process.stdout.write(toJson({ error: usageError(error) }));
+    process.exit(ExitCode.usage);
   });
   command.commands.forEach(exitOnUsageError);
 }
 
-// A reader that has seen enough (`| head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(ExitCode.done);
-});
+function usageError({ code, message }: CommanderError): object {
+  const words = code === 'commander.help' ? 'A command is missing.' : message.replace(/^error: /, '');
+  return { code: 'USAGE', message: words, hint: 'Add --help for the options.' };
+}
+
+// Without a listener a reader that goes away would end the program wherever it is, in the middle of a migration
+// too. Whether a result could be written is asked where it is printed.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 // grpc-js gives IP addresses as TLS server names, and Node tells every user so.
 process.noDeprecation = true;
 
 const program = buildProgram();
 exitOnUsageError(program);
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  await exit(reportFailure(error, { json: wantsJson }));
+}

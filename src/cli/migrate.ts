@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { RecordedSettings } from '../migrate/settings.js';
@@ -83,7 +83,11 @@ function addEmbeddedToExternal(migrate: Command): void {
     .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
     .requiredOption('--sensu-password-file <file>', 'password for the etcd user sensu')
     .option('--enable-auth', 'turn auth on in the external etcd')
-    .option('--profile <name>', 'grants: documented, least or init', parseProfile, 'documented')
+    .addOption(
+      new Option('--profile <name>', 'grants, as of rbac apply')
+        .choices(['documented', 'least', 'init'])
+        .default('documented'),
+    )
     .option('--stop-command <command>', 'stops the backend', 'systemctl stop sensu-backend')
     .option('--start-command <command>', 'starts the backend', 'systemctl start sensu-backend')
     .option('--start-timeout <seconds>', 'how long the backend may take to answer', '60')
@@ -93,11 +97,6 @@ function addEmbeddedToExternal(migrate: Command): void {
     .option('--plan', 'look, print findings and plan, and stop')
     .option('--yes', 'do not ask');
   addOutputOptions(command).action(runs(embeddedToExternal));
-}
-
-function parseProfile(value: string): RecordedSettings['profile'] {
-  if (value === 'documented' || value === 'least' || value === 'init') return value;
-  throw usageError('PROFILE_UNKNOWN', `There is no profile ${value}.`, 'Use documented, least or init.');
 }
 
 async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {

@@ -1,11 +1,12 @@
 import type { Ora } from 'ora';
-import type { Progress, Reporter } from '../core/context.js';
+import type { Environment, Progress, Reporter } from '../core/context.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 
 export interface ReporterOptions {
   readonly quiet: boolean;
   /** One JSON object a line on standard error instead of words. */
   readonly json: boolean;
+  readonly env: Environment;
 }
 
 /** Talk goes to standard error: as a spinner on a terminal, as lines or NDJSON elsewhere. */
@@ -13,22 +14,25 @@ export async function createReporter(
   options: ReporterOptions,
   stream: NodeJS.WriteStream = process.stderr,
 ): Promise<Reporter & { close(): void }> {
-  if (options.json) return jsonReporter(stream);
-  if (stream.isTTY && !options.quiet) return terminalReporter(stream);
-  return lineReporter(stream, options.quiet);
+  const { json, quiet, env } = options;
+  if (json) return jsonReporter(stream, quiet);
+  // On a terminal that cannot go back in its line, a spinner is a line for each of its steps.
+  const canSpin = stream.isTTY && env['TERM'] !== 'dumb' && env['CI'] === undefined;
+  if (canSpin && !quiet) return terminalReporter(stream, !env['NO_COLOR']);
+  return lineReporter(stream, quiet);
 }
 
-function jsonReporter(stream: NodeJS.WriteStream): Reporter & { close(): void } {
+function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
   const write = (event: object): void => void stream.write(`${JSON.stringify(event)}\n`);
   return {
     info: (message) => {
-      write({ type: 'info', message });
+      if (!quiet) write({ type: 'info', message });
     },
     warn: (message) => {
       write({ type: 'warning', message });
     },
     progress: atMostEvery(500, (progress) => {
-      write({ type: 'progress', ...progress });
+      if (!quiet) write({ type: 'progress', ...progress });
     }),
     close: () => undefined,
   };
@@ -45,10 +49,13 @@ function lineReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { 
   };
 }
 
-async function terminalReporter(stream: NodeJS.WriteStream): Promise<Reporter & { close(): void }> {
+async function terminalReporter(
+  stream: NodeJS.WriteStream,
+  colours: boolean,
+): Promise<Reporter & { close(): void }> {
   const { default: ora } = await import('ora');
   // Without discardStdin: false, ora swallows Ctrl-C and what is typed at our prompts.
-  const spinner: Ora = ora({ stream, discardStdin: false });
+  const spinner: Ora = ora({ stream, discardStdin: false, color: colours && 'cyan' });
   const beside = (line: string): void => {
     const running = spinner.isSpinning;
     if (running) spinner.stop();
@@ -66,7 +73,9 @@ async function terminalReporter(stream: NodeJS.WriteStream): Promise<Reporter & 
       if (!spinner.isSpinning) spinner.start();
       if (progress.done === progress.total) spinner.stop();
     }),
-    close: () => spinner.stop(),
+    close: () => {
+      if (spinner.isSpinning) spinner.stop();
+    },
   };
 }
 

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { FerryError } from '../core/errors.js';
+import { FerryError, systemCode } from '../core/errors.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
 
@@ -33,7 +33,11 @@ export function addOutputOptions(command: Command): Command {
   return command
     .option('--json', 'print the result as one JSON document')
     .option('--quiet', 'say nothing but warnings and errors')
-    .option('--progress <form>', 'form of the progress on standard error: auto or json', 'auto');
+    .addOption(
+      new Option('--progress <form>', 'form of what is said on standard error')
+        .choices(['auto', 'json'])
+        .default('auto'),
+    );
 }
 
 /**
@@ -60,6 +64,7 @@ async function execute(
   const reporter = await createReporter({
     quiet: options.quiet === true,
     json: options.progress === 'json',
+    env: process.env,
   });
   try {
     const { createProcessRunner } = await import('../sensu/process-runner.js');
@@ -71,7 +76,7 @@ async function execute(
       processes: createProcessRunner(process.env),
     });
     reporter.close();
-    process.stdout.write(options.json === true ? toJson(result.json) : withNewline(result.text));
+    await print(options.json === true ? toJson(result.json) : withNewline(result.text));
     return result.exit ?? ExitCode.done;
   } catch (error) {
     reporter.close();
@@ -91,15 +96,46 @@ function withNewline(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
-function reportFailure(error: unknown, options: OutputOptions): ExitCode {
-  const failure = describeFailure(error);
-  if (options.json === true) {
-    const { code, message, hint } = failure;
-    process.stdout.write(toJson({ error: { code, message, hint } }));
+/** Writes a result, and waits until it is out. A reader that has seen enough (`| head`) is no failure of ours. */
+async function print(text: string): Promise<void> {
+  const fault = await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
+  const code = systemCode(fault);
+  if (code === undefined || code === 'EPIPE') return;
+  throw new FerryError({
+    kind: 'failed',
+    code: 'RESULT_NOT_WRITTEN',
+    message: `The work is done, but its result cannot be written to standard output (${code}).`,
+    hint: 'Free space where standard output leads to, and look at what was done before running this again.',
+    cause: fault,
+  });
+}
+
+/** Says what went wrong, on standard error and, for `--json`, as the one document on standard output. */
+export function reportFailure(error: unknown, options: OutputOptions): ExitCode {
+  const { exit, ...failure } = describeFailure(error);
+  if (options.json === true) process.stdout.write(toJson({ error: failure }));
+  const stack = process.env['SENSU_FERRY_DEBUG'] ? stackOf(error) : undefined;
+  if (options.progress === 'json') {
+    process.stderr.write(`${JSON.stringify({ type: 'error', ...failure, stack })}\n`);
+    return exit;
   }
-  const hint = failure.hint === '' ? '' : `\nhint: ${failure.hint}`;
-  process.stderr.write(`error: ${failure.message} [${failure.code}]${hint}\n`);
-  return failure.exit;
+  const hint = failure.hint === '' ? [] : [`hint: ${failure.hint}`];
+  const lines = [`error: ${failure.message} [${failure.code}]`, ...hint, ...(stack ?? [])];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  return exit;
+}
+
+/**
+ * Where an error and its causes came from, for reports of defects. Without the words of the causes: a parser's
+ * quote what it has read, which may be a secret.
+ */
+function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const code = 'code' in error ? ` ${String(error.code)}` : '';
+  const { cause } = error;
+  const causes = stackOf(cause).map((line, index) => (index === 0 ? `caused by ${line}` : line));
+  return [`${error.name}${code}`, ...frames, ...causes];
 }
 
 interface DescribedFailure {
@@ -146,17 +182,15 @@ function abortOnSignals(abort: AbortController): () => void {
 }
 
 /** Leaves once what was written has left the pipe; open sockets and timers do not hold the program back. */
-async function exit(code: ExitCode): Promise<void> {
+export async function exit(code: ExitCode): Promise<never> {
   await Promise.all([process.stdout, process.stderr].map((stream) => flushed(stream)));
   process.exit(code);
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    if (stream.writableLength === 0 || stream.destroyed) resolve();
-    else
-      stream.once('drain', resolve).once('error', () => {
-        resolve();
-      });
+    stream.write('', () => {
+      resolve();
+    });
   });
 }
