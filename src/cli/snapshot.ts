@@ -3,7 +3,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
-import type { SavedSnapshot } from '../snapshot/save-plain.js';
+import type { SavedSnapshot } from '../snapshot/save-plan.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';

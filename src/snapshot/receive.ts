@@ -5,8 +5,7 @@ import { PartFile } from '../core/part-file.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { inChunks } from './chunks.js';
 import type { Manifest } from './manifest.js';
-import type { SavePlan } from './save-plan.js';
-import type { SavedSnapshot } from './save-plain.js';
+import type { SavedSnapshot, SavePlan } from './save-plan.js';
 import { asFerryError } from './store-view.js';
 import { StreamCheck } from './stream-check.js';
 

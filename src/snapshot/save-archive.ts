@@ -7,8 +7,7 @@ import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
 import { newManifest } from './new-manifest.js';
 import { inSnapshot, receive, saveWhole } from './receive.js';
-import { fileName, type SavePlan } from './save-plan.js';
-import type { SavedSnapshot } from './save-plain.js';
+import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
 import { asView } from './store-view.js';
 
 /** An archive: every key of it was read. */

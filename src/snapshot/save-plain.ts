@@ -2,20 +2,7 @@ import type { Context } from '../core/context.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { readClusterId } from './cluster-id.js';
 import { inSnapshot, receive, saveWhole } from './receive.js';
-import { fileName, type SavePlan } from './save-plan.js';
-
-/** Checked against etcd's sha256. */
-export interface SavedSnapshot {
-  readonly path: string;
-  readonly member: { readonly name: string; readonly endpoint: string };
-  readonly revision: bigint;
-  /** Of the etcd snapshot, trailer included. */
-  readonly size: number;
-  readonly sha256: string;
-  /** Bytes of the file. */
-  readonly storedSize: number;
-  readonly milliseconds: number;
-}
+import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
 
 /** Streams the snapshot of the chosen member into a plain `.db` that etcdutl reads. */
 export function savePlain(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedSnapshot> {

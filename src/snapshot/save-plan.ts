@@ -14,6 +14,19 @@ export interface SavePlan extends SaveOptions {
   readonly member: MemberChoice;
 }
 
+/** Checked against etcd's sha256. */
+export interface SavedSnapshot {
+  readonly path: string;
+  readonly member: { readonly name: string; readonly endpoint: string };
+  readonly revision: bigint;
+  /** Of the etcd snapshot, trailer included. */
+  readonly size: number;
+  readonly sha256: string;
+  /** Bytes of the file. */
+  readonly storedSize: number;
+  readonly milliseconds: number;
+}
+
 export async function planSave(client: EtcdClient, options: SaveOptions): Promise<SavePlan> {
   return { ...options, member: await chooseSnapshotMember(client) };
 }
