@@ -1,6 +1,6 @@
-import { createInterface } from 'node:readline/promises';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { ask } from './ask.js';
 
 export interface ConfirmOptions {
   readonly yes?: boolean;
@@ -26,13 +26,9 @@ export async function confirm(
     });
   }
   process.stderr.write(`${plan}\n`);
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await prompt.question(`Go on and ${what}? [y/N] `, { signal: context.signal });
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    prompt.close();
-  }
+  const terminal = { input: process.stdin, output: process.stderr };
+  const answer = await ask(`Go on and ${what}? [y/N] `, terminal, context.signal);
+  if (/^y(es)?$/i.test(answer.trim())) return;
   throw new FerryError({
     kind: 'refused',
     code: 'NOT_CONFIRMED',

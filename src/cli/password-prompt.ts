@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { ask } from './ask.js';
 
 interface Terminal {
   readonly input: NodeJS.ReadableStream;
@@ -42,14 +42,11 @@ export async function promptForPassword(
       done();
     },
   });
-  const prompt = createInterface({ input: terminal.input, output: nowhere, terminal: true });
-  // readline takes Ctrl-C for itself; handed back, it ends the program as everywhere else.
-  prompt.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
-    const password = await prompt.question('', { signal: context.signal });
+    const hidden = { input: terminal.input, output: nowhere, terminal: true };
+    const password = await ask('', hidden, context.signal);
     if (password !== '') return password;
   } finally {
-    prompt.close();
     terminal.output.write('\n');
   }
   throw new FerryError({

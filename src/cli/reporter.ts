@@ -16,8 +16,9 @@ export async function createReporter(
 ): Promise<Reporter & { close(): void }> {
   const { json, quiet, env } = options;
   if (json) return jsonReporter(stream, quiet);
-  // On a terminal that cannot go back in its line, a spinner is a line for each of its steps.
-  const canSpin = stream.isTTY && env['TERM'] !== 'dumb' && env['CI'] === undefined;
+  // Where a line cannot be written anew, a spinner is a line for each of its steps. Some terminals do not know how
+  // wide they are (`docker exec`, serial ones): ora then clears an endless number of lines.
+  const canSpin = stream.isTTY && stream.columns > 0 && env['TERM'] !== 'dumb' && env['CI'] === undefined;
   if (canSpin && !quiet) return terminalReporter(stream, !env['NO_COLOR']);
   return lineReporter(stream, quiet);
 }

@@ -24,8 +24,10 @@ export interface FerryOptions {
   /** For node itself, before the program. */
   readonly nodeOptions?: readonly string[];
   readonly cwd?: string;
-  /** Bytes for standard input; without them it is closed. */
+  /** What standard input holds, by default nothing. */
   readonly input?: string;
+  /** Leaves standard input open for the test to write to. */
+  readonly typing?: boolean;
 }
 
 export interface RunningFerry {
@@ -44,13 +46,14 @@ export function startFerry(args: readonly string[], options: FerryOptions = {}):
 export function startShell(command: string, options: FerryOptions = {}): RunningFerry {
   const script = `ferry() { "$NODE" "$PROGRAM" "$@"; }\n${command}`;
   const env = { ...options.env, NODE: process.execPath, PROGRAM: program };
-  return startProgram('/bin/bash', ['-c', script], { ...options, env });
+  // With a socket for its standard input bash takes itself for a remote shell, which reads the user's .bashrc.
+  return startProgram('/bin/bash', ['--norc', '-c', script], { ...options, env });
 }
 
 export function startProgram(
   file: string,
   args: readonly string[],
-  { env = {}, cwd, input }: FerryOptions,
+  { env = {}, cwd, input, typing = false }: FerryOptions,
 ): RunningFerry {
   const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -62,7 +65,8 @@ export function startProgram(
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (part: string) => (output.stdout += part));
   child.stderr.setEncoding('utf8').on('data', (part: string) => (output.stderr += part));
-  child.stdin.on('error', () => undefined).end(input);
+  child.stdin.on('error', () => undefined);
+  if (!typing) child.stdin.end(input);
   onTestFinished(() => void child.kill('SIGKILL'));
   const finished = once(child, 'close').then(([code, signal]) => {
     // Killed by the bound above; a test would otherwise only see that there is no exit code.
@@ -70,6 +74,39 @@ export function startProgram(
     return { code: code as number | null, ...output };
   });
   return { child, finished };
+}
+
+/**
+ * Starts the program on a terminal, which `script` makes; what is typed there comes from `child.stdin`. Both of the
+ * program's outputs arrive as `stdout`.
+ */
+export function startOnTerminal(
+  args: readonly string[],
+  { columns = 100, env = {} }: { readonly columns?: number; readonly env?: FerryOptions['env'] } = {},
+): RunningFerry {
+  const line = args.map((word) => `'${word}'`).join(' ');
+  const command = `stty cols ${columns} rows 30; exec "$NODE" "$PROGRAM" ${line}`;
+  return startProgram('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    typing: true,
+    env: { TERM: 'xterm-256color', SHELL: '/bin/sh', NODE: process.execPath, PROGRAM: program, ...env },
+  });
+}
+
+/** Resolves once the program has said so; what it says after its end was never going to come. */
+export async function untilSaid({ child, finished }: RunningFerry, pattern: RegExp): Promise<void> {
+  let said = '';
+  const heard = new Promise<void>((resolve) => {
+    const listen = (part: string): void => {
+      said += part;
+      if (pattern.test(said)) resolve();
+    };
+    child.stdout!.on('data', listen);
+    child.stderr!.on('data', listen);
+  });
+  const ended = finished.then(({ code }) => {
+    throw new Error(`It ended with ${code} and never said ${pattern}: ${said}`);
+  });
+  await Promise.race([heard, ended]);
 }
 
 export function ferry(args: readonly string[], options?: FerryOptions): Promise<Ended> {
