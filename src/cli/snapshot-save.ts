@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import type { SavedArchive } from '../snapshot/save-archive.js';
+import type { SavedSnapshot } from '../snapshot/save-plan.js';
+import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { toolName } from './version.js';
+
+interface SaveFlags extends ConnectionFlags, OutputOptions {
+  readonly to: string;
+  readonly format: string;
+  readonly name?: string;
+}
+
+export function addSave(snapshot: Command): void {
+  const command = snapshot
+    .command('save')
+    .description('take a snapshot of a running etcd, checked while it streams')
+    .requiredOption('--to <dir>', 'directory for the file')
+    .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
+    .option('--name <name>', "first part of the file's name; default from Sensu's cluster id");
+  addOutputOptions(addConnectionOptions(command)).action(runs(save));
+}
+
+async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
+  const format = parseFormat(flags.format);
+  const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
+  const options = await connectOptionsFrom(flags, context);
+  const { connect } = await import('../etcd/connect.js');
+  const { planSave } = await import('../snapshot/save-plan.js');
+  const client = await connect(options);
+  try {
+    const plan = await planSave(client, { directory: flags.to, tool: toolName(), ...name });
+    for (const { endpoint, reason } of plan.member.passedOver) {
+      context.report.warn(`${endpoint} is passed over: ${reason}`);
+    }
+    if (format === 'etcd') {
+      const { savePlain } = await import('../snapshot/save-plain.js');
+      const saved = await savePlain(context, client, plan);
+      return { text: describeSaved(saved), json: savedJson(saved) };
+    }
+    const { saveArchive } = await import('../snapshot/save-archive.js');
+    const archive = await saveArchive(context, client, plan);
+    return { text: describeArchive(archive), json: { ...savedJson(archive), content: contentJson(archive) } };
+  } finally {
+    await client.close();
+  }
+}
+
+function parseFormat(value: string): 'sferry' | 'etcd' {
+  if (value === 'sferry' || value === 'etcd') return value;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'FORMAT_UNKNOWN',
+    message: `There is no snapshot format ${value}.`,
+    hint: 'Use sferry (an archive with a manifest) or etcd (the plain file that etcdutl reads).',
+  });
+}
+
+function parseName(value: string): string {
+  if (/^[\w][\w.-]*$/.test(value)) return value;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'NAME_UNUSABLE',
+    message: `${JSON.stringify(value)} cannot be the first part of a file name.`,
+    hint: 'Use letters, digits, dots, dashes and underscores.',
+  });
+}
+
+function describeSaved(saved: SavedSnapshot): string {
+  return [saved.path, `  revision ${saved.revision}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+}
+
+function describeArchive(saved: SavedArchive): string {
+  const { keys, leases } = saved.contents;
+  const what = `${formatCount(keys)} keys, ${formatCount(leases)} leases, revision ${saved.revision}`;
+  return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+}
+
+function fromWhere({ member }: SavedSnapshot): string {
+  return `from ${member.name} (${member.endpoint})`;
+}
+
+function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {
+  const rate = formatBytes(size / (milliseconds / 1000));
+  const stored = storedSize === size ? '' : `, ${formatBytes(storedSize)} stored`;
+  return `${formatBytes(size)} in ${formatDuration(milliseconds)} (${rate}/s)${stored}, checked against etcd's sha256`;
+}
+
+function savedJson(saved: SavedSnapshot): object {
+  const { path, member, revision, size, storedSize, sha256, milliseconds } = saved;
+  return { path, member, revision, size, storedSize, sha256, seconds: milliseconds / 1000 };
+}
+
+/** Counts and hashes alone: what is read of a store besides holds its API keys. */
+function contentJson({ contents }: SavedArchive): object {
+  const { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest } = contents;
+  return { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest };
+}

@@ -1,0 +1,120 @@
+import { Command } from 'commander';
+import { resolve } from 'node:path';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { destinationOf, type ScheduledSave, type TimeOfDay } from '../snapshot/schedule/scheduled-save.js';
+import { runs, type CommandResult, type OutputOptions } from './run.js';
+import { addSave } from './snapshot-save.js';
+
+interface ScheduleFlags extends OutputOptions {
+  readonly systemd?: boolean;
+  readonly cron?: boolean;
+  readonly sensuCheck?: boolean;
+  readonly at: string;
+  readonly keepLast?: string;
+  readonly keepDaily?: string;
+  readonly keepWeekly?: string;
+  readonly keepMonthly?: string;
+  readonly keepWithin?: string;
+  readonly program?: string;
+}
+
+const example = '-- --endpoints https://etcd-1:2379 --to /var/backups/sensu';
+
+export function addSchedule(snapshot: Command): void {
+  snapshot
+    .command('schedule')
+    .description('print what runs snapshot save every night: systemd units, a cron line, or Sensu checks')
+    .usage(`[options] ${example}`)
+    .argument('<save options...>', 'options of snapshot save, behind --')
+    .option('--systemd', 'a service and its timer')
+    .option('--cron', 'a line for /etc/cron.d')
+    .option('--sensu-check', 'checks for sensuctl create')
+    .option('--at <time>', 'time of day, of the machine that runs it', '02:15')
+    .option('--keep-last <n>', 'prune afterwards; these options are those of snapshot prune')
+    .option('--keep-daily <n>', 'the newest of each of so many days')
+    .option('--keep-weekly <n>', 'the newest of each of so many weeks')
+    .option('--keep-monthly <n>', 'the newest of each of so many months')
+    .option('--keep-within <duration>', 'all that are younger, such as 30d')
+    .option('--program <path>', 'this program, where it is to run; default: where it is now')
+    .option('--json', 'print the result as one JSON document')
+    .action(runs(schedule));
+}
+
+async function schedule(
+  _context: Context,
+  flags: ScheduleFlags,
+  save: readonly string[],
+): Promise<CommandResult> {
+  const plan: ScheduledSave = {
+    program: flags.program ?? resolve(process.argv[1]!),
+    save: checkedSaveOptions(save),
+    keep: keepOptions(flags),
+    at: timeOfDay(flags.at),
+  };
+  const files = await written(plan, flags);
+  return { text: files.map(describeFile).join('\n'), json: { files } };
+}
+
+interface WrittenFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+async function written(plan: ScheduledSave, flags: ScheduleFlags): Promise<readonly WrittenFile[]> {
+  const { systemd, cron, sensuCheck } = flags;
+  if ([systemd, cron, sensuCheck].filter(Boolean).length !== 1) {
+    throw usage('FORM_MISSING', 'Exactly one of --systemd, --cron and --sensu-check is needed.', '');
+  }
+  if (systemd === true) {
+    const { systemdUnits } = await import('../snapshot/schedule/systemd.js');
+    return systemdUnits(plan).map(({ name, text }) => ({ path: `/etc/systemd/system/${name}`, text }));
+  }
+  if (cron === true) {
+    const { cronLine } = await import('../snapshot/schedule/cron.js');
+    return [{ path: '/etc/cron.d/sensu-ferry-snapshot', text: cronLine(plan) }];
+  }
+  const { sensuChecks } = await import('../snapshot/schedule/sensu-check.js');
+  return [{ path: 'sensu-ferry-snapshot.yml', text: sensuChecks(plan) }];
+}
+
+const describeFile = ({ path, text }: WrittenFile): string => `# ${path}\n${text}`;
+
+/** What is wrong with them must not come to light at a quarter past two at night. */
+function checkedSaveOptions(args: readonly string[]): readonly string[] {
+  const scratch = new Command('snapshot');
+  addSave(scratch);
+  const { unknown, operands } = scratch.commands[0]!.parseOptions([...args]);
+  const stray = unknown[0] ?? operands[0];
+  if (stray !== undefined) {
+    throw usage('SAVE_OPTION_UNKNOWN', `snapshot save knows no ${stray}.`, `For example: ${example}`);
+  }
+  const destination = destinationOf(args);
+  if (destination === undefined || destination === '-') {
+    throw usage('DESTINATION_MISSING', 'Among the options of snapshot save there is no --to.', example);
+  }
+  return args;
+}
+
+function keepOptions(flags: ScheduleFlags): readonly string[] {
+  const given = {
+    '--keep-last': flags.keepLast,
+    '--keep-daily': flags.keepDaily,
+    '--keep-weekly': flags.keepWeekly,
+    '--keep-monthly': flags.keepMonthly,
+    '--keep-within': flags.keepWithin,
+  };
+  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+}
+
+function timeOfDay(text: string): TimeOfDay {
+  const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  if (hour === undefined) {
+    throw usage('TIME_UNUSABLE', `${JSON.stringify(text)} is no time of day.`, 'Use HH:MM, such as 02:15.');
+  }
+  return { hour: Number(hour), minute: Number(minute) };
+}
+
+function usage(code: string, message: string, hint: string): FerryError {
+  return new FerryError({ kind: 'usage', code, message, hint });
+}

@@ -1,0 +1,40 @@
+/** A `snapshot save` that runs by itself every night, and what tidies up behind it. */
+export interface ScheduledSave {
+  /** Path of this program. */
+  readonly program: string;
+  /** Options of `snapshot save`, such as `--endpoints`, `https://etcd-1:2379`. */
+  readonly save: readonly string[];
+  /** Options of `snapshot prune` such as `--keep-daily`, `7`; empty to prune nothing. */
+  readonly keep: readonly string[];
+  readonly at: TimeOfDay;
+}
+
+export interface TimeOfDay {
+  readonly hour: number;
+  readonly minute: number;
+}
+
+/** Where the snapshots go: the value of `--to`. */
+export function destinationOf(save: readonly string[]): string | undefined {
+  return optionValue(save, '--to');
+}
+
+export function isDirectory(destination: string): boolean {
+  return !destination.startsWith('s3://') && destination !== '-';
+}
+
+/** Of `--name value` or `--name=value`, the last one given. */
+export function optionValue(args: readonly string[], name: string): string | undefined {
+  const values = args.flatMap((arg, index) => {
+    if (arg === name) return [args[index + 1]];
+    return arg.startsWith(`${name}=`) ? [arg.slice(name.length + 1)] : [];
+  });
+  return values.at(-1);
+}
+
+/** The command lines to run, one after the other. */
+export function commandsOf({ program, save, keep }: ScheduledSave): readonly (readonly string[])[] {
+  const saving = [program, 'snapshot', 'save', ...save, '--quiet'];
+  if (keep.length === 0) return [saving];
+  return [saving, [program, 'snapshot', 'prune', destinationOf(save)!, ...keep, '--yes', '--quiet']];
+}

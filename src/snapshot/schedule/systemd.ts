@@ -1,0 +1,128 @@
+import { basename } from 'node:path';
+import { commandsOf, destinationOf, isDirectory, type ScheduledSave } from './scheduled-save.js';
+
+export interface UnitFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+const unitName = 'sensu-ferry-snapshot';
+
+/** Options whose files are secret: systemd reads them as root and shows them to this service alone. */
+const secretFiles = ['--password-file', '--passphrase-file', '--key'];
+
+/**
+ * A service and its timer. The service may write to the destination and nowhere else. There is no
+ * `MemoryDenyWriteExecute=`: Node compiles to memory that it then executes.
+ */
+export function systemdUnits(schedule: ScheduledSave): readonly UnitFile[] {
+  return [
+    { name: `${unitName}.service`, text: service(schedule) },
+    { name: `${unitName}.timer`, text: timer(schedule) },
+  ];
+}
+
+function service(schedule: ScheduledSave): string {
+  const credentials = new Credentials();
+  const commands = commandsOf(schedule).map((command) => credentials.commandLine(command));
+  const destination = destinationOf(schedule.save)!;
+  return lines([
+    '[Unit]',
+    'Description=Snapshot of the Sensu store',
+    'Wants=network-online.target',
+    'After=network-online.target',
+    '',
+    '[Service]',
+    'Type=oneshot',
+    ...commands.map((command) => `ExecStart=${command}`),
+    ...credentials.settings(),
+    ...(isDirectory(destination) ? [`ReadWritePaths=${quote(destination)}`] : []),
+    ...hardening,
+    'TimeoutStartSec=1h',
+    'Nice=10',
+    'IOSchedulingClass=best-effort',
+    'IOSchedulingPriority=7',
+  ]);
+}
+
+function timer({ at }: ScheduledSave): string {
+  const time = [at.hour, at.minute].map((part) => String(part).padStart(2, '0')).join(':');
+  return lines([
+    '[Unit]',
+    'Description=Nightly snapshot of the Sensu store',
+    '',
+    '[Timer]',
+    `OnCalendar=*-*-* ${time}:00`,
+    // Backends that share a storage must not all begin in the same second.
+    'RandomizedDelaySec=15min',
+    // After a night that the machine slept through, the run is made up for.
+    'Persistent=true',
+    '',
+    '[Install]',
+    'WantedBy=timers.target',
+  ]);
+}
+
+const hardening = [
+  'UMask=0077',
+  // Root may read the folder of a stopped backend, which is another user's; it needs no other privilege.
+  'CapabilityBoundingSet=CAP_DAC_READ_SEARCH',
+  'NoNewPrivileges=yes',
+  'ProtectSystem=strict',
+  'ProtectHome=read-only',
+  'PrivateTmp=yes',
+  'PrivateDevices=yes',
+  'ProtectClock=yes',
+  'ProtectControlGroups=yes',
+  'ProtectHostname=yes',
+  'ProtectKernelLogs=yes',
+  'ProtectKernelModules=yes',
+  'ProtectKernelTunables=yes',
+  'RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX',
+  'RestrictNamespaces=yes',
+  'RestrictRealtime=yes',
+  'RestrictSUIDSGID=yes',
+  'LockPersonality=yes',
+  'SystemCallArchitectures=native',
+  'SystemCallFilter=@system-service',
+];
+
+/** Writes command lines in which secret files are credentials, and the settings that load them. */
+class Credentials {
+  readonly #paths = new Map<string, string>();
+
+  commandLine(command: readonly string[]): string {
+    return command.map((word, index) => this.#word(word, command[index - 1])).join(' ');
+  }
+
+  settings(): readonly string[] {
+    return [...this.#paths].map(([id, path]) => `LoadCredential=${id}:${path.replaceAll('%', '%%')}`);
+  }
+
+  #word(word: string, before: string | undefined): string {
+    if (before !== undefined && secretFiles.includes(before)) return this.#add(before, word);
+    const name = secretFiles.find((option) => word.startsWith(`${option}=`));
+    return name === undefined ? quote(word) : `${name}=${this.#add(name, word.slice(name.length + 1))}`;
+  }
+
+  /** The path under which the service sees the file; `%d` is the directory of its credentials. */
+  #add(option: string, path: string): string {
+    const id = `${option.slice(2)}-${basename(path)}`.replace(/[^\w.-]/g, '_');
+    this.#paths.set(id, path);
+    return `%d/${id}`;
+  }
+}
+
+/** A word of a command line as systemd reads it: quotes, `$` for variables, `%` for specifiers. */
+function quote(word: string): string {
+  const escaped = word
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('$', '$$$$')
+    .replaceAll('%', '%%');
+  return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped}"`;
+}
+
+function lines(all: readonly string[]): string {
+  return `${all.join('\n')}\n`;
+}

@@ -1,0 +1,103 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { cronLine, shellQuote } from '../../src/snapshot/schedule/cron.js';
+import type { ScheduledSave } from '../../src/snapshot/schedule/scheduled-save.js';
+import { sensuChecks } from '../../src/snapshot/schedule/sensu-check.js';
+import { systemdUnits } from '../../src/snapshot/schedule/systemd.js';
+
+const run = promisify(execFile);
+
+const nightly: ScheduledSave = {
+  program: '/bin/true',
+  save: [
+    ...['--endpoints', 'https://etcd-1:2379', '--user', 'root', '--password-file', '/etc/sensu/etcd 100%'],
+    ...['--to', '/var/backups/sensu $nightly'],
+  ],
+  keep: ['--keep-daily', '7'],
+  at: { hour: 2, minute: 15 },
+};
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'sensu-ferry-schedule-'));
+  onTestFinished(() => {
+    rmSync(path, { recursive: true });
+  });
+  return path;
+}
+
+describe('systemd units', () => {
+  it('pass systemd-analyze verify', async () => {
+    const units = folder();
+    for (const { name, text } of systemdUnits(nightly)) writeFileSync(join(units, name), text);
+    const paths = systemdUnits(nightly).map(({ name }) => join(units, name));
+    const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', ...paths]);
+    // Its verdict on a setting that it does not know is a line, not an exit code.
+    expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sensu-ferry'))).toEqual([]);
+  });
+
+  it('show secret files to the service as credentials, and escape what systemd would expand', () => {
+    const [service] = systemdUnits(nightly);
+    expect(service!.text).toContain('LoadCredential=password-file-etcd_100_:/etc/sensu/etcd 100%%\n');
+    expect(service!.text).toContain('--password-file %d/password-file-etcd_100_ --to');
+    expect(service!.text).toContain('--to "/var/backups/sensu $$nightly"');
+    expect(service!.text).toContain('ReadWritePaths="/var/backups/sensu $$nightly"');
+  });
+
+  it('take a secret file behind an equals sign too', () => {
+    const save = ['--password-file=/etc/pw', '--to', '/backups'];
+    const [service] = systemdUnits({ ...nightly, save });
+    expect(service!.text).toContain('--password-file=%d/password-file-pw');
+    expect(service!.text).not.toContain('=/etc/pw');
+  });
+
+  it('prune behind the save, and only when asked to', () => {
+    const starts = (schedule: ScheduledSave): number =>
+      systemdUnits(schedule)[0]!
+        .text.split('\n')
+        .filter((line) => line.startsWith('ExecStart=')).length;
+    expect(starts(nightly)).toBe(2);
+    expect(starts({ ...nightly, keep: [] })).toBe(1);
+  });
+
+  it('give no access to a folder when snapshots go to a bucket', () => {
+    const [service] = systemdUnits({ ...nightly, save: ['--to', 's3://bucket/sensu'] });
+    expect(service!.text).not.toContain('ReadWritePaths');
+  });
+});
+
+describe('a cron line', () => {
+  it('escapes %, which ends a command in a crontab even within quotes', () => {
+    expect(cronLine(nightly)).toBe(
+      '15 2 * * * root /bin/true snapshot save --endpoints https://etcd-1:2379 --user root ' +
+        "--password-file '/etc/sensu/etcd 100\\%' --to '/var/backups/sensu $nightly' --quiet && " +
+        "/bin/true snapshot prune '/var/backups/sensu $nightly' --keep-daily 7 --yes --quiet\n",
+    );
+  });
+
+  it.each(["it's", '$HOME', 'a b', '`id`', '"', '\\', '*', ''])(
+    'keeps the word %j whole in a shell',
+    async (word) => {
+      const { stdout } = await run('/bin/sh', ['-c', `printf %s ${shellQuote(word)}`]);
+      expect(stdout).toBe(word);
+    },
+  );
+});
+
+describe('Sensu checks', () => {
+  it('are two resources as sensuctl create takes them', () => {
+    const documents = parseAllDocuments(sensuChecks(nightly)).map((document) => document.toJS() as object);
+    expect(documents).toMatchObject([
+      { type: 'CheckConfig', api_version: 'core/v2', spec: { cron: '15 2 * * *', publish: true } },
+      { type: 'CheckConfig', spec: { interval: 3600, timeout: 300 } },
+    ]);
+    expect(documents).toMatchObject([
+      { metadata: { name: 'sensu-ferry-snapshot' } },
+      { spec: { command: "/bin/true snapshot check '/var/backups/sensu $nightly' --max-age 26h" } },
+    ]);
+  });
+});
