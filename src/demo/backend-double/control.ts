@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,7 +38,7 @@ async function stop(directory: string): Promise<void> {
   for (let asked = false; isRunning(pid); asked = true) {
     if (!asked) process.kill(pid, 'SIGTERM');
     if (performance.now() > giveUpAt) throw new Error(`process ${pid} does not stop`);
-    await sleep(20);
+    await sleep(10);
   }
   await rm(pidFile(directory), { force: true });
 }
@@ -46,7 +46,17 @@ async function stop(directory: string): Promise<void> {
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
+  } catch {
+    return false;
+  }
+}
+
+/** A process that has ended stays in the table until its parent asks for it; an init may take seconds for that. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
   } catch {
     return false;
   }

@@ -24,13 +24,12 @@ export async function enterExternalStore(options: ConnectOptions): Promise<EtcdC
     // The key without a slash, which the guide's grant does not cover.
     await client.range(singleKey(Buffer.from('/sensu.io')));
     await readAndWrite(client);
-    for (const part of ['checks', 'entity_configs', 'silenced', 'namespaces', 'rings', 'switchsets']) {
-      await calls.watch(prefixRange(Buffer.from(`/sensu.io/${part}/`)));
-    }
+    const watched = ['checks', 'entity_configs', 'silenced', 'namespaces', 'rings', 'switchsets'];
+    await Promise.all(watched.map((part) => calls.watch(prefixRange(Buffer.from(`/sensu.io/${part}/`)))));
     await client.members();
     await client.alarms();
     await leases(client, calls);
-    await reviveSwitches(client, calls);
+    await reviveSwitches(client, calls, revivedAtStart);
     return client;
   } catch (error) {
     await client.close();
@@ -56,12 +55,21 @@ async function leases(client: EtcdClient, calls: BackendCalls): Promise<void> {
   await client.revokeLease(id);
 }
 
+const keepalives = prefixRange(Buffer.from('/sensu.io/switchsets/keepalived/'));
+
 /**
- * At its start 6.7.5 writes each keepalive switch again under the lease it has, and renews that lease once. On a
- * copy without leases the renewal fails and the backend ends, again and again.
+ * A real backend does so, one after the other, for agents that were failing; the others' switches are revived by
+ * their own keepalives, once it serves. A stand-in that revived all of them would make its start, and with it
+ * what is measured of a migration, a matter of how many agents a store has.
  */
-export async function reviveSwitches(client: EtcdClient, calls: BackendCalls): Promise<void> {
-  const { entries } = await client.range(prefixRange(Buffer.from('/sensu.io/switchsets/keepalived/')));
+const revivedAtStart = 10;
+
+/**
+ * 6.7.5 writes a keepalive switch again under the lease it has, and renews that lease once. On a copy without
+ * leases the renewal fails and the backend ends, again and again.
+ */
+async function reviveSwitches(client: EtcdClient, calls: BackendCalls, limit?: number): Promise<void> {
+  const { entries } = await client.range({ ...keepalives, ...(limit !== undefined && { limit }) });
   for (const { key, value, lease } of entries) {
     await client.txn({ writes: [{ type: 'put', key, value, lease }] });
     if (lease === undefined || !(await calls.keepAlive(lease))) {
