@@ -4,7 +4,6 @@ import { asFerryError } from '../snapshot/store-view.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { showKey } from './key-name.js';
-import { mergeByKey, type KeyPair } from './merge-by-key.js';
 import { leasesById } from './part.js';
 import { after } from './transaction.js';
 
@@ -14,7 +13,11 @@ export type KeyState = Pick<StoreEntry, 'key' | 'modRevision' | 'lease'>;
 /** A store whose keys can be listed; cheaply, where it lies in a file that lists them without their values. */
 export interface KeyListing extends StoreView {
   readonly path?: string;
-  readonly file?: { keys(range: KeyRange): Iterable<readonly KeyState[]> };
+  readonly file?: {
+    keys(range: KeyRange): Iterable<readonly KeyState[]>;
+    /** Reads the file for the listing, in steps. */
+    indexing?(): Iterator<unknown>;
+  };
 }
 
 /** Neighbouring keys of which most have changed, so that they are read in one go. */
@@ -67,9 +70,9 @@ export async function planDifference(
 ): Promise<Difference> {
   if (now.revision < before.revision) throw notTheSameStore(`is at revision ${now.revision}, before it`);
   const gathered = new Gathered(before.revision);
-  for await (const pairs of mergeByKey(listKeys(before, range), listKeys(now, range))) {
-    for (const pair of pairs) gathered.add(pair);
-  }
+  await walkBoth(listKeys(before, range), listKeys(now, range), (left, right) => {
+    gathered.add(left, right);
+  });
   const leases = await now.leases();
   const former = await leasesById(before);
   const present = new Set(leases.map(({ id }) => id));
@@ -87,18 +90,98 @@ export async function planDifference(
 
 /** Keys in order, without values where the store can do so. */
 export async function* listKeys(store: KeyListing, range: KeyRange): AsyncGenerator<readonly KeyState[]> {
-  if (store.file === undefined) {
+  const { file } = store;
+  if (file === undefined) {
     yield* store.entries(range);
     return;
   }
   try {
-    for (const batch of store.file.keys(range)) {
+    const pause = new Pause();
+    const indexing = file.indexing?.();
+    while (indexing !== undefined && indexing.next().done !== true) await pause.ifDue();
+    for (const batch of file.keys(range)) {
       yield batch;
-      // The file is read without a pause; leases must be renewed meanwhile.
-      await setImmediate();
+      await pause.ifDue();
     }
   } catch (error) {
     throw asFerryError(error, store.path ?? 'The store');
+  }
+}
+
+const longestWorkMs = 20;
+
+/** Files are read without a pause; leases must be renewed meanwhile, and a signal must be heard. */
+class Pause {
+  #since = performance.now();
+
+  async ifDue(): Promise<void> {
+    if (performance.now() - this.#since < longestWorkMs) return;
+    await setImmediate();
+    this.#since = performance.now();
+  }
+}
+
+/**
+ * Calls `visit` for each key of either listing, in key order, with what each has of it. Written for speed: a
+ * migration's downtime passes here with every key of the store.
+ */
+async function walkBoth(
+  left: AsyncIterable<readonly KeyState[]>,
+  right: AsyncIterable<readonly KeyState[]>,
+  visit: (left: KeyState | undefined, right: KeyState | undefined) => void,
+): Promise<void> {
+  const a = new Cursor(left);
+  const b = new Cursor(right);
+  try {
+    await a.fill();
+    await b.fill();
+    while (a.head !== undefined || b.head !== undefined) {
+      const order = orderOf(a.head, b.head);
+      visit(order <= 0 ? a.head : undefined, order >= 0 ? b.head : undefined);
+      if (order <= 0 && !a.advance()) await a.fill();
+      if (order >= 0 && !b.advance()) await b.fill();
+    }
+  } finally {
+    await Promise.all([a.close(), b.close()]);
+  }
+}
+
+/** Negative when only the first is there or comes before the second, 0 when both have one key. */
+function orderOf(a: KeyState | undefined, b: KeyState | undefined): number {
+  if (a === undefined) return 1;
+  return b === undefined ? -1 : a.key.compare(b.key);
+}
+
+/** The place in a listing that a walk has come to. */
+class Cursor {
+  /** Undefined at the end. */
+  head: KeyState | undefined;
+  readonly #batches: AsyncIterator<readonly KeyState[]>;
+  #batch: readonly KeyState[] = [];
+  #at = 0;
+
+  constructor(listing: AsyncIterable<readonly KeyState[]>) {
+    this.#batches = listing[Symbol.asyncIterator]();
+  }
+
+  /** False at the end of a batch: the next one must be waited for. */
+  advance(): boolean {
+    this.head = this.#batch[++this.#at];
+    return this.head !== undefined;
+  }
+
+  async fill(): Promise<void> {
+    this.#at = 0;
+    do {
+      const next = await this.#batches.next();
+      this.#batch = next.done === true ? [] : next.value;
+      if (next.done === true) break;
+    } while (this.#batch.length === 0);
+    this.head = this.#batch[0];
+  }
+
+  async close(): Promise<void> {
+    await this.#batches.return?.();
   }
 }
 
@@ -121,17 +204,18 @@ class Gathered {
     this.#since = since;
   }
 
-  add({ key, left, right }: KeyPair<KeyState, KeyState>): void {
+  /** At least one of both is there. */
+  add(left: KeyState | undefined, right: KeyState | undefined): void {
     if (right === undefined) {
-      this.#deleted.push(Buffer.from(key));
+      this.#deleted.push(Buffer.from(left!.key));
       return;
     }
     this.#keys += 1;
     const changed = right.modRevision > this.#since;
     if (!changed && left?.modRevision !== right.modRevision) {
-      throw notTheSameStore(`has another revision of ${showKey(key)}`);
+      throw notTheSameStore(`has another revision of ${showKey(right.key)}`);
     }
-    if (changed) this.#addChanged(key);
+    if (changed) this.#addChanged(right.key);
     else if (this.#open !== undefined && ++this.#open.unchangedSince > smallGap) this.#closeRun();
   }
 
