@@ -19,6 +19,9 @@ export function apiOf(
   });
 }
 
+/** A connection that is refused costs next to nothing; while this is waited the backend serves nobody. */
+const pollMs = 20;
+
 /** Waits until the API answers, which it does only once the store can be read. */
 export async function waitUntilAnswering(
   context: Context,
@@ -35,7 +38,7 @@ export async function waitUntilAnswering(
       context.signal.throwIfAborted();
       if (performance.now() > giveUpAt) throw notAnswering(settings, error);
     }
-    await sleep(50, undefined, { signal: context.signal });
+    await sleep(pollMs, undefined, { signal: context.signal });
   }
 }
 

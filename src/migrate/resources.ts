@@ -47,9 +47,15 @@ export class RunResources {
     return this.#snapshot;
   }
 
+  /** Nothing is compared with it once the difference is carried, and its index is as large as memory allows. */
+  releaseSnapshot(): void {
+    this.#snapshot?.close();
+    this.#snapshot = undefined;
+  }
+
   async close(): Promise<void> {
     await this.releaseLeases();
-    this.#snapshot?.close();
+    this.releaseSnapshot();
     await this.#target?.close();
   }
 }

@@ -19,6 +19,7 @@ export const verifyStep: Step<'verify'> = {
   downtime: false,
   async run(step) {
     await step.resources.releaseLeases();
+    step.resources.releaseSnapshot();
     const api = apiOf(step.settings, step.source, step.secrets);
     const proofs = [
       await embeddedIsGone(step),
