@@ -38,9 +38,22 @@ export function readMeta(file: FileWindow): Meta {
   return newest;
 }
 
+/** Every page size that bbolt tries; the second meta page lies at the first multiple of it. */
+const pageSizes = Array.from({ length: 15 }, (_, power) => 1024 << power);
+
+/**
+ * True when a meta page has ever stood where bbolt puts one, whole or not: what is wrong with such a file is
+ * damage. Any other file was never a store.
+ */
+export function hasMetaPage(file: FileWindow): boolean {
+  return [0, ...pageSizes].some(
+    (page) => page + metaOffset + 4 <= file.size && file.view(page + metaOffset, 4).readUInt32LE(0) === magic,
+  );
+}
+
 /** With the first meta page destroyed the page size is unknown, so each possible one is tried, as bbolt does. */
 function secondMeta(file: FileWindow): Meta | undefined {
-  for (let pageSize = 1024; pageSize <= 1024 << 14; pageSize *= 2) {
+  for (const pageSize of pageSizes) {
     const meta = metaAt(file, pageSize);
     if (meta?.pageSize === pageSize) return meta;
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { closeSync, createReadStream, openSync } from 'node:fs';
 import { CorruptFileError } from './corrupt.js';
+import { FileWindow } from './file-window.js';
+import { hasMetaPage } from './meta.js';
 
 /** What `checkTrailer` has found; a trailer that does not fit is an error instead. */
 export type TrailerCheck =
@@ -26,12 +27,11 @@ export function trailerLength(fileSize: number): number {
 /**
  * Reads the file once and compares its sha256 with the one at its end. etcd's own tools, `snapshot restore`
  * apart, only look whether a trailer is there.
- * @throws CorruptFileError EMPTY_FILE, TRAILER_MISMATCH; SNAPSHOT_TRUNCATED when the size is none that a bbolt
+ * @throws CorruptFileError EMPTY_FILE, NOT_BBOLT, TRAILER_MISMATCH; SNAPSHOT_TRUNCATED when the size is none that a bbolt
  * file or a snapshot can have; or the system's error.
  */
 export async function checkTrailer(path: string): Promise<TrailerCheck> {
-  const { size } = await stat(path);
-  if (size === 0) throw new CorruptFileError('EMPTY_FILE', path, 'is empty');
+  const size = sizeOfBbolt(path);
   if (size % sectorLength === 0) return { trailer: 'absent' };
   if (trailerLength(size) === 0) {
     const what = `is ${size} bytes long, which neither a snapshot nor a db file can be: it was cut short`;
@@ -49,4 +49,17 @@ export async function checkTrailer(path: string): Promise<TrailerCheck> {
     throw new CorruptFileError('TRAILER_MISMATCH', path, what);
   }
   return { trailer: 'matches', sha256 };
+}
+
+/** Length of the file, trailer included. Neither its size nor a trailer says anything of another program's file. */
+function sizeOfBbolt(path: string): number {
+  const fd = openSync(path, 'r');
+  try {
+    const file = new FileWindow(fd, path);
+    if (file.size === 0) throw new CorruptFileError('EMPTY_FILE', path, 'is empty');
+    if (hasMetaPage(file)) return file.size;
+    throw new CorruptFileError('NOT_BBOLT', path, 'is not a bbolt file: it has no meta page');
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -35,16 +35,16 @@ export function addRestoreCommands(program: Command): void {
 }
 
 async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<CommandResult> {
-  const { connect } = await import('../etcd/connect.js');
   const { openStore } = await import('../snapshot/open.js');
   const { namespaceOf } = await import('../sensu/key-space.js');
   const { partFrom } = await import('../restore/part-options.js');
-  const { applyRestoreEtcd, planRestoreEtcd } = await import('../restore/restore-etcd.js');
-
   const part = partFrom(flags, namespaceOf);
   const options = await connectOptionsFrom(flags, context);
   const source = await openStore(flags.from, context);
   try {
+    // Loaded only now: a file that is of no use is said to be that at once.
+    const { connect } = await import('../etcd/connect.js');
+    const { applyRestoreEtcd, planRestoreEtcd } = await import('../restore/restore-etcd.js');
     const client = await connect(options);
     try {
       const plan = await planRestoreEtcd(context, client, source, { part, tls: options.tls ?? {} });

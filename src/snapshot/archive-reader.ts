@@ -44,6 +44,7 @@ class ChunkReader {
       return;
     }
     if (name !== `${chunkPrefix}${String(this.#chunks).padStart(6, '0')}`) {
+      if (this.#chunks === 0 && !name.startsWith(chunkPrefix)) throw notAnArchive(this.#path);
       throw damaged(this.#path, `has an entry that does not belong there after chunk ${this.#chunks}`);
     }
     this.#stored.update(body);
@@ -160,5 +161,14 @@ function damaged(path: string, fault: string, cause?: unknown): FerryError {
     message: `The archive ${path} ${fault}.`,
     hint: 'Take another snapshot file; nothing was changed.',
     cause,
+  });
+}
+
+function notAnArchive(path: string): FerryError {
+  return new FerryError({
+    kind: 'source',
+    code: 'NOT_AN_ARCHIVE',
+    message: `${path} is a tar file, but not an archive of sensu-ferry.`,
+    hint: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
   });
 }

@@ -4,6 +4,7 @@ import { TempFile } from '../bolt/temp-file.js';
 import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer } from '../bolt/trailer.js';
 import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
 import type { Manifest } from './manifest.js';
 import { asFerryError, asView, type FileView } from './store-view.js';
 
@@ -36,7 +37,12 @@ export async function openStore(path: string, context: Context): Promise<OpenedS
 }
 
 async function kindOf(path: string): Promise<OpenedStore['kind']> {
-  if ((await stat(path)).isDirectory()) return 'data-directory';
+  const found = await stat(path);
+  if (found.isDirectory()) return 'data-directory';
+  // Opening a pipe that nobody writes to never returns, not even at Ctrl-C.
+  if (!found.isFile()) throw notAFile(path);
+  // With its first bytes damaged or gone, the name alone tells an archive.
+  if (found.size > 0 && path.endsWith('.sferry')) return 'archive';
   const file = await openFile(path, 'r');
   try {
     const head = Buffer.alloc(512);
@@ -45,6 +51,15 @@ async function kindOf(path: string): Promise<OpenedStore['kind']> {
   } finally {
     await file.close();
   }
+}
+
+function notAFile(path: string): FerryError {
+  return new FerryError({
+    kind: 'source',
+    code: 'SOURCE_NOT_A_FILE',
+    message: `${path} is neither a file nor a folder.`,
+    hint: 'A store is read back and forth: write what comes out of a pipe into a file first.',
+  });
 }
 
 async function openDataDirectoryAt(path: string): Promise<OpenedStore> {

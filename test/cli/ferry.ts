@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished } from 'vitest';
+import { afterEach, expect, onTestFinished } from 'vitest';
 
 /** The built program. */
 export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -37,7 +37,13 @@ export interface RunningFerry {
 
 const longestMs = 50_000;
 
-/** Starts the program as a user without a terminal does. It ends with the test at the latest. */
+/** Ended with the test that has left them, failed or not. Hooks, too, may start the program. */
+const running = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts the program as a user without a terminal does. */
 export function startFerry(args: readonly string[], options: FerryOptions = {}): RunningFerry {
   return startProgram(process.execPath, [...(options.nodeOptions ?? []), program, ...args], options);
 }
@@ -67,8 +73,9 @@ export function startProgram(
   child.stderr.setEncoding('utf8').on('data', (part: string) => (output.stderr += part));
   child.stdin.on('error', () => undefined);
   if (!typing) child.stdin.end(input);
-  onTestFinished(() => void child.kill('SIGKILL'));
+  running.add(child);
   const finished = once(child, 'close').then(([code, signal]) => {
+    running.delete(child);
     // Killed by the bound above; a test would otherwise only see that there is no exit code.
     if (signal === 'SIGKILL') throw new Error(`${args.join(' ')} was killed: ${output.stderr}`);
     return { code: code as number | null, ...output };
