@@ -5,13 +5,14 @@ import tseslint from 'typescript-eslint';
 const layers = {
   core: [],
   bolt: [],
+  storage: ['core'],
   store: ['core', 'bolt'],
   etcd: ['core', 'bolt', 'store'],
   sensu: ['core', 'bolt', 'store'],
   rbac: ['core', 'bolt', 'store', 'etcd', 'sensu'],
-  snapshot: ['core', 'bolt', 'store', 'etcd', 'sensu'],
-  restore: ['core', 'bolt', 'store', 'etcd', 'sensu', 'snapshot'],
-  migrate: ['core', 'bolt', 'store', 'etcd', 'sensu', 'snapshot', 'restore', 'rbac'],
+  snapshot: ['core', 'bolt', 'storage', 'store', 'etcd', 'sensu'],
+  restore: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot'],
+  migrate: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot', 'restore', 'rbac'],
 };
 
 const everyLayer = [...Object.keys(layers), 'cli', 'demo'];
