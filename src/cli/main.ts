@@ -48,7 +48,8 @@ function usageError({ code, message }: CommanderError): object {
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 // grpc-js gives IP addresses as TLS server names, and Node tells every user so.
-process.noDeprecation = true;
+// Read-only, and true already, under `node --no-deprecation`.
+if (process.noDeprecation !== true) process.noDeprecation = true;
 
 const program = buildProgram();
 exitOnUsageError(program);

@@ -59,6 +59,8 @@ export type WriteOperation =
 /** A guard of a transaction: the key's last revision, 0n for a key that must not exist. */
 export interface Guard {
   readonly key: Buffer;
+  /** Guards every key from `key` to here, this one excluded; with 0n there must be none. */
+  readonly end?: Buffer;
   readonly modRevision: Revision;
 }
 

@@ -105,10 +105,11 @@ class GrpcEtcdClient implements EtcdClient {
 
   async txn({ guards = [], writes }: TxnRequest): Promise<TxnResult> {
     const answer = await this.#write<{ header: WireHeader; succeeded: boolean }>('KV', 'txn', {
-      compare: guards.map(({ key, modRevision }) => ({
+      compare: guards.map(({ key, end, modRevision }) => ({
         result: 'Equal',
         target: 'Mod',
         key,
+        ...(end && { range_end: end }),
         mod_revision: String(modRevision),
       })),
       success: writes.map(wireOperation),

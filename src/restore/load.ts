@@ -152,7 +152,7 @@ class Load {
     }
     const lease = leaseOf(entry, this.#leases);
     if (lease !== undefined) this.#keep(entry, lease);
-    else if (!isThere(entry, found, this.#leases)) await this.#put(pair, entry);
+    else if (!isThere(entry, found, this.#leases)) await this.#putLasting(pair, entry);
   }
 
   #keep(entry: StoreEntry, lease: Lease): void {
@@ -180,6 +180,13 @@ class Load {
         if (!isThere(entry, pair.right, this.#leases)) await this.#put(pair, entry);
       }
     }
+  }
+
+  /** They come in key order and alone, so that on a fresh target whole transactions are guarded at once. */
+  #putLasting(pair: KeyPair<StoreEntry, StoreEntry>, entry: StoreEntry): Promise<void> {
+    const { key, value } = entry;
+    if (this.#plan.onTarget > 0) return this.#put(pair, entry);
+    return this.#writer.write({ type: 'put', key, value }, 'vacant');
   }
 
   #put({ right }: Pick<KeyPair<never, StoreEntry>, 'right'>, entry: StoreEntry): Promise<void> {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
-import { settleTransaction, type GuardedWrite } from './transaction.js';
+import type { EtcdClient, WriteOperation } from '../etcd/client.js';
+import { settleTransaction, type GuardedWrite, type WriteGuard } from './transaction.js';
 
 /**
  * etcd takes 128 operations and, of 1.5 MiB, whatever fits with its own framing. A larger transaction is no
@@ -44,7 +44,7 @@ export class TransactionWriter {
   }
 
   /** Takes a write, and waits while enough are under way. Without a guard the key is written whatever it holds. */
-  async write(operation: WriteOperation, guard?: Guard['modRevision']): Promise<void> {
+  async write(operation: WriteOperation, guard?: WriteGuard): Promise<void> {
     const bytes = operationBytes(operation);
     const full = this.#chunk.length === operationsPerTransaction;
     if (full || (this.#chunk.length > 0 && this.#chunkBytes + bytes > bytesPerTransaction)) {

@@ -2,13 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
-import type { StoreEntry } from '../store/view.js';
+import type { Revision, StoreEntry } from '../store/view.js';
 import { showKey, showKeys } from './key-name.js';
+
+/**
+ * The revision that the key must have, 0n for none. `vacant`: nor may anything lie between it and the vacant
+ * writes beside it, which come in key order. One comparison then does for all of them: to compare every key
+ * would cost etcd half as much again as to put it.
+ */
+export type WriteGuard = Guard['modRevision'] | 'vacant';
 
 export interface GuardedWrite {
   readonly operation: WriteOperation;
-  /** The revision that the key must have, 0n for none; undefined to write whatever is there. */
-  readonly guard: Guard['modRevision'] | undefined;
+  /** Undefined to write whatever is there. */
+  readonly guard: WriteGuard | undefined;
 }
 
 /** How long a cluster may be without an answer, as during an election, before the work is given up. */
@@ -43,15 +50,38 @@ async function tryTransaction(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const guards = writes.flatMap(({ operation, guard }) =>
-      guard === undefined ? [] : [{ key: operation.key, modRevision: guard }],
-    );
-    const result = await client.txn({ guards, writes: writes.map(({ operation }) => operation) });
-    if (!result.succeeded) await requireWritten(client, writes);
+    const result = await client.txn({
+      guards: guardsOf(writes),
+      writes: writes.map(({ operation }) => operation),
+    });
+    if (result.succeeded) return;
+    if (writes.some(isVacant)) await tryTransaction(client, writes.map(guardedAlone), signal);
+    else await requireWritten(client, writes);
   } catch (error) {
     if (!isTooLarge(error) && !hasTooManyOperations(error)) throw error;
     await splitTransaction(client, writes, signal, error);
   }
+}
+
+const noRevision = 0n as Revision;
+
+const isVacant = ({ guard }: GuardedWrite): boolean => guard === 'vacant';
+
+/** What is in the way is told key by key; or nothing is, as after an answer that was lost. */
+function guardedAlone(write: GuardedWrite): GuardedWrite {
+  return isVacant(write) ? { ...write, guard: noRevision } : write;
+}
+
+function guardsOf(writes: readonly GuardedWrite[]): readonly Guard[] {
+  const guards = writes.flatMap<Guard>(({ operation, guard }) =>
+    guard === undefined || guard === 'vacant' ? [] : [{ key: operation.key, modRevision: guard }],
+  );
+  const vacant = writes.filter(isVacant);
+  const first = vacant[0]?.operation.key;
+  if (first !== undefined) {
+    guards.push({ key: first, end: after(vacant.at(-1)!.operation.key), modRevision: noRevision });
+  }
+  return guards;
 }
 
 /** The target's `--max-request-bytes` or `--max-txn-ops` may be lower than etcd's default. */
@@ -79,7 +109,7 @@ async function writeUnguarded(client: EtcdClient, write: GuardedWrite, error: un
   if (!isTooLarge(error)) throw error;
   if (guard === undefined) throw valueTooLarge(operation, error);
   const { entries } = await client.range({ start: operation.key, end: after(operation.key), keysOnly: true });
-  if ((entries[0]?.modRevision ?? 0n) !== guard) {
+  if ((entries[0]?.modRevision ?? noRevision) !== (guard === 'vacant' ? noRevision : guard)) {
     await requireWritten(client, [write]);
     return;
   }

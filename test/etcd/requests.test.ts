@@ -87,6 +87,15 @@ describe.each(etcdVersions)('requests to etcd %s', (version) => {
     expect(left.entries.map(({ key }) => String(key))).toEqual(['/g/other']);
   });
 
+  test('a guard of a range holds as long as nothing lies in it', async () => {
+    const vacant = { key: bytes('/vacant/b'), end: bytes('/vacant/d'), modRevision: 0n as Revision };
+    await client.txn({ writes: [put('/vacant/a', '1'), put('/vacant/d', '1')] });
+    const first = await client.txn({ guards: [vacant], writes: [put('/vacant/b', '1')] });
+    expect(first.succeeded).toBe(true);
+    const second = await client.txn({ guards: [vacant], writes: [put('/vacant/c', '1')] });
+    expect(second.succeeded).toBe(false);
+  });
+
   test('a transaction of 128 writes is taken, one of 129 is refused in words', async () => {
     const writes = Array.from({ length: 129 }, (_, index) => put(`/n/${index}`, 'x'));
     expect((await client.txn({ writes: writes.slice(0, 128) })).succeeded).toBe(true);

@@ -1,6 +1,7 @@
 import { FerryError } from '../../src/core/errors.js';
 import type {
   EtcdClient,
+  Guard,
   LeaseKeeper,
   LeaseState,
   RangeRequest,
@@ -53,9 +54,7 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
     this.beforeTxn(request);
     this.transactions.push(request);
     this.#checkLimits(request);
-    const succeeded = (request.guards ?? []).every(
-      ({ key, modRevision }) => (this.keys.get(key.toString('latin1'))?.modRevision ?? 0n) === modRevision,
-    );
+    const succeeded = (request.guards ?? []).every((guard) => this.#holds(guard));
     if (succeeded) this.#apply(request);
     this.afterTxn(request);
     return { revision: this.#revision as Revision, succeeded };
@@ -95,6 +94,13 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   put(key: string, value: string, lease?: LeaseId): void {
     this.#revision += 1n;
     this.#put(Buffer.from(key), Buffer.from(value), lease);
+  }
+
+  #holds({ key, end, modRevision }: Guard): boolean {
+    if (end === undefined) return (this.keys.get(key.toString('latin1'))?.modRevision ?? 0n) === modRevision;
+    return [...this.keys.values()]
+      .filter((entry) => entry.key.compare(key) >= 0 && entry.key.compare(end) < 0)
+      .every((entry) => entry.modRevision === modRevision);
   }
 
   #checkLimits({ guards = [], writes }: TxnRequest): void {

@@ -104,6 +104,20 @@ describe('transaction writer', () => {
     expect(etcd.keys.size).toBe(256);
   });
 
+  it('guards writes in key order with one comparison, and names what is in the way', async () => {
+    const etcd = new MemoryEtcd();
+    const writer = writerTo(etcd.client);
+    for (const n of [1, 2, 3]) await writer.write(put(n, 1), 'vacant');
+    await writer.drain();
+    expect(etcd.transactions.map(({ guards }) => guards)).toEqual([
+      [{ key: put(1, 1).key, end: Buffer.from('/sensu.io/3\0'), modRevision: 0n }],
+    ]);
+    etcd.put('/sensu.io/5', 'theirs');
+    for (const n of [4, 5, 6]) await writer.write(put(n, 1), 'vacant');
+    await expect(writer.drain()).rejects.toMatchObject({ code: 'TARGET_CHANGED', kind: 'refused' });
+    expect(etcd.keys.size).toBe(4);
+  });
+
   it('gives up on a write that the key has outgrown', async () => {
     const etcd = new MemoryEtcd();
     etcd.put('/sensu.io/1', 'theirs');
