@@ -48,17 +48,30 @@ export class PartFile {
   }
 
   /** Gives the file its name. Refuses to replace a file that is there already. */
-  async commit(path: string): Promise<void> {
+  commit(path: string): Promise<void> {
+    return this.#place(path, refuseExisting);
+  }
+
+  /** Gives the file its name, in place of whatever has it. */
+  replace(path: string): Promise<void> {
+    return this.#place(path, () => Promise.resolve());
+  }
+
+  async #place(path: string, check: (path: string) => Promise<void>): Promise<void> {
     try {
-      await this.#handle.sync();
+      await this.sync();
       await this.#handle.close();
-      await refuseExisting(path);
+      await check(path);
       await rename(this.partPath, path);
       await syncDirectory(dirname(path));
     } catch (error) {
       await rm(this.partPath, { force: true });
       throw error instanceof FerryError ? error : cannotWrite(path, error);
     }
+  }
+
+  async sync(): Promise<void> {
+    await this.#handle.sync();
   }
 
   async discard(): Promise<void> {

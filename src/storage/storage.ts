@@ -24,7 +24,10 @@ export interface Storage {
   /** Whole files, in no order; those of other programs too, but no folders. */
   list(signal: AbortSignal): AsyncIterable<StoredFile>;
   read(name: string, signal: AbortSignal, range?: ByteRange): AsyncIterable<Buffer>;
-  /** Readable by nobody else, and listed only once it is committed. */
+  /**
+   * Readable by nobody else, and listed only once it is committed. A name that is taken is `FILE_EXISTS`, at the
+   * latest when it is committed.
+   */
   create(name: string, signal: AbortSignal): Promise<StorageWriter>;
   /** Replaces in one step; for small files. */
   put(name: string, content: Buffer, signal: AbortSignal): Promise<void>;
@@ -32,6 +35,8 @@ export interface Storage {
   putIfAbsent(name: string, content: Buffer, signal: AbortSignal): Promise<boolean>;
   /** Gone afterwards; no failure when it was not there. */
   remove(name: string, signal: AbortSignal): Promise<void>;
+  /** Frees what writers that were killed have left: theirs that were last touched before `before`. */
+  removeUnfinished(before: Date, signal: AbortSignal): Promise<void>;
 }
 
 export interface StorageWriter {

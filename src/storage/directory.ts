@@ -1,0 +1,217 @@
+import { createReadStream, type Dirent } from 'node:fs';
+import { link, lstat, open, opendir, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { FerryError, systemCode } from '../core/errors.js';
+import { PartFile, syncDirectory } from '../core/part-file.js';
+import { missingFile, refuseBadName } from './names.js';
+import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
+
+const largeRead = 1024 * 1024;
+
+/** A folder, local or on a file server. It must exist. */
+export class DirectoryStorage implements Storage {
+  readonly location: string;
+  readonly remote = false;
+
+  constructor(path: string) {
+    this.location = path;
+  }
+
+  async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
+    for await (const name of this.#fileNames(signal)) {
+      if (name.endsWith('.part')) continue;
+      const file = await this.#statIfThere(name);
+      if (file !== undefined) yield file;
+    }
+  }
+
+  async *read(name: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Buffer> {
+    if (range !== undefined && range.end <= range.start) return;
+    const bytes = createReadStream(this.#pathOf(name), {
+      highWaterMark: largeRead,
+      signal,
+      ...(range && { start: range.start, end: range.end - 1 }),
+    });
+    try {
+      for await (const chunk of bytes) yield chunk as Buffer;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (systemCode(error) === 'ENOENT') throw missingFile(this.location, name, error);
+      throw unreadable(this.#pathOf(name), error);
+    }
+  }
+
+  async create(name: string, signal: AbortSignal): Promise<DirectoryWriter> {
+    signal.throwIfAborted();
+    return new DirectoryWriter(this.#pathOf(name), await this.#newPart());
+  }
+
+  async put(name: string, content: Buffer, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const part = await this.#newPart();
+    try {
+      await part.write(content);
+      await part.replace(this.#pathOf(name));
+    } catch (error) {
+      await part.discard();
+      throw error;
+    }
+  }
+
+  /** By a hard link, which is one step on file servers too; the file never lies there half written. */
+  async putIfAbsent(name: string, content: Buffer, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const path = this.#pathOf(name);
+    const part = await this.#newPart();
+    try {
+      await part.write(content);
+      await part.sync();
+      const made = (await linkOnce(part.partPath, path)) ?? (await writeNew(path, content));
+      if (made) await syncDirectory(this.location);
+      return made;
+    } catch (error) {
+      throw error instanceof FerryError ? error : unwritable(path, error);
+    } finally {
+      await part.discard();
+    }
+  }
+
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await rm(this.#pathOf(name), { force: true });
+      await syncDirectory(this.location);
+    } catch (error) {
+      throw unwritable(this.#pathOf(name), error);
+    }
+  }
+
+  async removeUnfinished(before: Date, signal: AbortSignal): Promise<void> {
+    for await (const name of this.#fileNames(signal)) {
+      if (!name.startsWith(partPrefix) || !name.endsWith('.part')) continue;
+      const file = await this.#statIfThere(name);
+      if (file !== undefined && file.modifiedAt < before) await unlink(join(this.location, name));
+    }
+  }
+
+  #pathOf(name: string): string {
+    refuseBadName(name);
+    return join(this.location, name);
+  }
+
+  #newPart(): Promise<PartFile> {
+    return PartFile.create(join(this.location, `${partPrefix}${randomBytes(9).toString('hex')}`));
+  }
+
+  async *#fileNames(signal: AbortSignal): AsyncGenerator<string> {
+    try {
+      for await (const entry of await opendir(this.location)) {
+        signal.throwIfAborted();
+        if (isFile(entry)) yield entry.name;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreadable(this.location, error);
+    }
+  }
+
+  /** Undefined when it has gone since it was listed. */
+  async #statIfThere(name: string): Promise<StoredFile | undefined> {
+    try {
+      const { size, mtime } = await lstat(join(this.location, name));
+      return { name, size, modifiedAt: mtime };
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+const partPrefix = '.sensu-ferry-';
+
+const isFile = (entry: Dirent): boolean => entry.isFile();
+
+export class DirectoryWriter implements StorageWriter {
+  readonly #path: string;
+  readonly #part: PartFile;
+  #done = false;
+
+  constructor(path: string, part: PartFile) {
+    this.#path = path;
+    this.#part = part;
+  }
+
+  get size(): number {
+    return this.#part.size;
+  }
+
+  write(chunk: Buffer): Promise<void> {
+    return this.#part.write(chunk);
+  }
+
+  async commit(): Promise<void> {
+    await this.#part.commit(this.#path);
+    this.#done = true;
+  }
+
+  async abort(): Promise<void> {
+    if (this.#done) return;
+    this.#done = true;
+    await this.#part.discard();
+  }
+}
+
+/** Undefined where the file system knows no hard links. */
+async function linkOnce(from: string, to: string): Promise<boolean | undefined> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    const code = systemCode(error) ?? '';
+    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) return undefined;
+    if (code !== 'EEXIST') throw error;
+    // A file server whose answer was lost is asked again and finds its own link: the count tells.
+    return (await lstat(from)).nlink === 2;
+  }
+}
+
+async function writeNew(path: string, content: Buffer): Promise<boolean> {
+  try {
+    const handle = await open(path, 'wx', 0o600);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function unreadable(path: string, error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined || error instanceof FerryError) return error;
+  return new FerryError({
+    kind: 'source',
+    code: 'LOCATION_UNREADABLE',
+    message: `${path} cannot be read (${code}).`,
+    hint: code === 'ENOENT' ? 'Check the path.' : 'Check the permissions, or run as root.',
+    cause: error,
+  });
+}
+
+function unwritable(path: string, error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined) return error;
+  return new FerryError({
+    kind: 'failed',
+    code: 'CANNOT_WRITE',
+    message: `${path} cannot be written or removed (${code}).`,
+    hint: 'Check the permissions and the disk.',
+    cause: error,
+  });
+}
