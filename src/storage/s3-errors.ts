@@ -1,0 +1,133 @@
+import { FerryError, systemCode, type Failure } from '../core/errors.js';
+
+/** What a failed request says of itself, whichever part of the SDK it came from. */
+interface RequestFault {
+  readonly name: string;
+  readonly message: string;
+  /** HTTP status; undefined when there was no answer. */
+  readonly status: number | undefined;
+  readonly attempts: number;
+}
+
+export function requestFault(error: unknown): RequestFault {
+  const { name, message } = error instanceof Error ? error : { name: 'unknown error', message: '' };
+  const metadata = (error as { $metadata?: { httpStatusCode?: number; attempts?: number } } | null)
+    ?.$metadata;
+  return { name, message, status: metadata?.httpStatusCode, attempts: metadata?.attempts ?? 1 };
+}
+
+export function isNotFound(error: unknown): boolean {
+  // Answers to HEAD have no body that says more.
+  return ['NoSuchKey', 'NotFound'].includes(requestFault(error).name);
+}
+
+/** Any failure of a request as the program's own error. `location` is where to, such as `s3://backups/sensu`. */
+export function asS3Error(error: unknown, location: string): unknown {
+  if (error instanceof FerryError) return error;
+  const fault = requestFault(error);
+  const failure = ofCredentials(fault) ?? ofPlace(fault) ?? ofConnection(error, fault) ?? ofServer(fault);
+  if (failure === undefined) return error;
+  const { what, ...rest } = failure;
+  return new FerryError({ ...rest, message: `${location} ${what}.`, cause: error });
+}
+
+type S3Failure = Omit<Failure, 'message' | 'cause'> & { readonly what: string };
+
+function ofCredentials({ name, status }: RequestFault): S3Failure | undefined {
+  if (['CredentialsProviderError', 'TokenProviderError', 'ProviderError'].includes(name)) {
+    return {
+      kind: 'denied',
+      code: 'S3_CREDENTIALS_MISSING',
+      what: 'cannot be used: there are no credentials for it',
+      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.',
+    };
+  }
+  if (name === 'RequestTimeTooSkewed') {
+    return {
+      kind: 'denied',
+      code: 'S3_CLOCK_WRONG',
+      what: "refuses requests because this machine's clock differs from its own",
+      hint: 'Set the clock of this machine, by NTP for example.',
+    };
+  }
+  if (
+    /^(InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired)/.test(name)
+  ) {
+    return {
+      kind: 'denied',
+      code: 'S3_CREDENTIALS_REFUSED',
+      what: `does not take the credentials (${name})`,
+      hint: 'Check the access key and its secret, and that they belong to this service.',
+    };
+  }
+  if (status !== 401 && status !== 403) return undefined;
+  return {
+    kind: 'denied',
+    code: 'S3_ACCESS_DENIED',
+    what: 'may not be used so with these credentials (access denied)',
+    hint: 'Allow s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there.',
+  };
+}
+
+function ofPlace({ name, status, message }: RequestFault): S3Failure | undefined {
+  if (name === 'NoSuchBucket' || name === 'InvalidBucketName') {
+    return {
+      kind: 'usage',
+      code: 'S3_BUCKET_MISSING',
+      what: 'cannot be used: there is no such bucket',
+      hint: 'Check the name and --s3-endpoint, or create the bucket; this program makes none.',
+    };
+  }
+  const elsewhere = /^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)$/;
+  if (status !== 301 && !elsewhere.test(name) && !message.startsWith('Region is missing')) return undefined;
+  return {
+    kind: 'usage',
+    code: 'S3_REGION_WRONG',
+    what: status === undefined ? 'needs a region' : 'is in another region',
+    hint: 'Give the region of the bucket with --s3-region or AWS_REGION.',
+  };
+}
+
+function ofConnection(error: unknown, { name, status, message }: RequestFault): S3Failure | undefined {
+  if (status !== undefined) return undefined;
+  const code = systemCode(error) ?? '';
+  if (/CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_(TLS|SSL)/.test(code)) {
+    return {
+      kind: 'unreachable',
+      code: 'S3_NOT_TRUSTED',
+      what: `cannot be reached safely: the server's certificate is not trusted (${code})`,
+      hint: 'Name the CA of the server in AWS_CA_BUNDLE, and check the host name.',
+    };
+  }
+  const timedOut = name === 'TimeoutError' || name === 'RequestTimeout';
+  // EPROTO and HPE_... are what a server that speaks something else leads to.
+  if (!timedOut && !/^E[A-Z]+$|^HPE_|^EAI_/.test(code)) return undefined;
+  return {
+    kind: 'unreachable',
+    code: 'S3_UNREACHABLE',
+    what: `cannot be reached (${timedOut ? 'no answer in time' : code || message})`,
+    hint: 'Check --s3-endpoint and the network.',
+  };
+}
+
+function ofServer({ name, status, message }: RequestFault): S3Failure | undefined {
+  if (status === undefined) return undefined;
+  if (status >= 500 || status === 429) {
+    return {
+      kind: 'unreachable',
+      code: 'S3_UNREACHABLE',
+      what: `does not answer as it should (${name}, HTTP ${status})`,
+      hint: 'Try again later, and look at the server.',
+    };
+  }
+  return {
+    kind: 'failed',
+    code: 'S3_FAILED',
+    what: `refuses a request (${name}, HTTP ${status}): ${inOneLine(message)}`,
+    hint: 'See whether the server is compatible with S3.',
+  };
+}
+
+function inOneLine(message: string): string {
+  return message.replace(/\s+/g, ' ').slice(0, 200).replace(/\.$/, '');
+}

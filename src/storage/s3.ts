@@ -1,0 +1,215 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  type ListMultipartUploadsCommandInput,
+  type ListMultipartUploadsCommandOutput,
+  type MultipartUpload,
+} from '@aws-sdk/client-s3';
+import { buffer } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import type { Environment } from '../core/context.js';
+import { fileExists, missingFile, refuseBadName } from './names.js';
+import type { S3Location, S3Options } from './open.js';
+import { S3Bucket } from './s3-bucket.js';
+import { createS3Client } from './s3-client.js';
+import { isNotFound, requestFault } from './s3-errors.js';
+import { S3Writer } from './s3-writer.js';
+import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
+
+export async function openS3(location: S3Location, env: Environment, options: S3Options): Promise<Storage> {
+  return new S3Storage(new S3Bucket(await createS3Client(env, options), location));
+}
+
+/** How often a download goes on where it broke off before the failure counts. */
+const resumptions = 4;
+
+/** A bucket of any service that speaks S3, with a prefix in the place of a folder. */
+class S3Storage implements Storage {
+  readonly location: string;
+  readonly remote = true;
+  readonly #bucket: S3Bucket;
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket;
+    this.location = bucket.location;
+  }
+
+  async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
+    const { name: Bucket, folder, client } = this.#bucket;
+    const pages = paginateListObjectsV2(
+      { client },
+      { Bucket, Prefix: folder, Delimiter: '/' },
+      { abortSignal: signal },
+    );
+    for (;;) {
+      const page = await this.#bucket.ask(() => pages.next(), signal);
+      if (page.done === true) return;
+      for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.value.Contents ?? []) {
+        // Consoles make an object of the folder's own name to show an empty folder.
+        if (Key !== folder) yield { name: Key.slice(folder.length), size: Size, modifiedAt: LastModified };
+      }
+    }
+  }
+
+  /** A download that breaks off goes on where it was, of the same object. */
+  async *read(name: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Buffer> {
+    refuseBadName(name);
+    const end = range?.end ?? Infinity;
+    let at = range?.start ?? 0;
+    let version: string | undefined;
+    for (let failures = 0; at < end;) {
+      try {
+        const { Body, ETag } = await this.#get(name, { start: at, end }, version, signal);
+        version = ETag;
+        for await (const chunk of Body as Readable) {
+          yield chunk as Buffer;
+          at += (chunk as Buffer).length;
+          failures = 0;
+        }
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isBeyondEnd(error)) return;
+        if (isNotFound(error)) throw missingFile(this.location, name, error);
+        const answered = requestFault(error).status !== undefined;
+        if (answered || failures++ === resumptions) throw this.#bucket.explain(error);
+        await setTimeout(500 * failures, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async create(name: string, signal: AbortSignal): Promise<StorageWriter> {
+    refuseBadName(name);
+    if (await this.#isThere(name, signal)) throw fileExists(this.location, name);
+    return new S3Writer(this.#bucket, name, signal);
+  }
+
+  async put(name: string, content: Buffer, signal: AbortSignal): Promise<void> {
+    refuseBadName(name);
+    await this.#bucket.ask((options) => this.#put(name, content, options), signal);
+  }
+
+  /**
+   * By `If-None-Match`. Servers that do not know it say so, or write all the same; which of both is found out by
+   * a second try that must fail. There the last writer wins, and everybody looks a moment later who that was.
+   */
+  async putIfAbsent(name: string, content: Buffer, signal: AbortSignal): Promise<boolean> {
+    refuseBadName(name);
+    if (await this.#isThere(name, signal)) return false;
+    const first = await this.#putIfNone(name, content, signal);
+    if (first === 'taken') return false;
+    if (first === 'written' && (await this.#putIfNone(name, content, signal)) === 'taken') return true;
+    if (first === 'unknown') await this.put(name, content, signal);
+    await setTimeout(settleMs, undefined, { signal }).catch(() => undefined);
+    return this.#holds(name, content, signal);
+  }
+
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    refuseBadName(name);
+    const { client } = this.#bucket;
+    const remove = new DeleteObjectCommand(this.#bucket.object(name));
+    await this.#bucket.ask((options) => client.send(remove, options), signal);
+  }
+
+  /** Parts of an upload that never ended are listed nowhere, but paid for. */
+  async removeUnfinished(before: Date, signal: AbortSignal): Promise<void> {
+    const { client, folder } = this.#bucket;
+    for await (const { Key = '', UploadId, Initiated } of this.#uploads(signal)) {
+      const isOurs = Key.startsWith(folder) && /^[^/]+\.(sferry|db)$/.test(Key.slice(folder.length));
+      if (!isOurs || Initiated === undefined || Initiated >= before) continue;
+      const abort = new AbortMultipartUploadCommand({
+        ...this.#bucket.object(Key.slice(folder.length)),
+        UploadId,
+      });
+      await this.#bucket.ask((options) => client.send(abort, options), signal);
+    }
+  }
+
+  async *#uploads(signal: AbortSignal): AsyncGenerator<MultipartUpload> {
+    const { name: Bucket, folder: Prefix, client } = this.#bucket;
+    let marker: Pick<ListMultipartUploadsCommandInput, 'KeyMarker' | 'UploadIdMarker'> = {};
+    for (;;) {
+      const command = new ListMultipartUploadsCommand({ Bucket, Prefix, ...marker });
+      const page: ListMultipartUploadsCommandOutput = await this.#bucket.ask(
+        (options) => client.send(command, options),
+        signal,
+      );
+      yield* page.Uploads ?? [];
+      if (page.IsTruncated !== true) return;
+      marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+    }
+  }
+
+  #get(name: string, { start, end }: ByteRange, version: string | undefined, signal: AbortSignal) {
+    const last = end === Infinity ? '' : end - 1;
+    const command = new GetObjectCommand({
+      ...this.#bucket.object(name),
+      ...((start > 0 || last !== '') && { Range: `bytes=${start}-${last}` }),
+      ...(version !== undefined && { IfMatch: version }),
+    });
+    return this.#bucket.client.send(command, { abortSignal: signal });
+  }
+
+  /** False too where the credentials may not ask: those that may only write are the safest for a backup. */
+  async #isThere(name: string, signal: AbortSignal): Promise<boolean> {
+    const command = new HeadObjectCommand(this.#bucket.object(name));
+    return this.#bucket.ask(async (options) => {
+      try {
+        await this.#bucket.client.send(command, options);
+        return true;
+      } catch (error) {
+        if (isNotFound(error) || requestFault(error).status === 403) return false;
+        throw error;
+      }
+    }, signal);
+  }
+
+  #put(name: string, content: Buffer, options: { abortSignal: AbortSignal }, IfNoneMatch?: string) {
+    const command = new PutObjectCommand({
+      ...this.#bucket.object(name),
+      Body: content,
+      ...(IfNoneMatch !== undefined && { IfNoneMatch }),
+    });
+    return this.#bucket.client.send(command, options);
+  }
+
+  async #putIfNone(
+    name: string,
+    content: Buffer,
+    signal: AbortSignal,
+  ): Promise<'written' | 'taken' | 'unknown'> {
+    return this.#bucket.ask(async (options) => {
+      for (let conflicts = 0; ;) {
+        try {
+          await this.#put(name, content, options, '*');
+          return 'written';
+        } catch (error) {
+          const { status, attempts } = requestFault(error);
+          if (status === 501) return 'unknown';
+          // Another one is writing at this very moment.
+          if (status === 409 && conflicts++ < resumptions) continue;
+          if (status !== 412) throw error;
+          // An answer that was lost is asked for again, and the second time it is our own file that is there.
+          return attempts > 1 && (await this.#holds(name, content, signal)) ? 'written' : 'taken';
+        }
+      }
+    }, signal);
+  }
+
+  async #holds(name: string, content: Buffer, signal: AbortSignal): Promise<boolean> {
+    return (await buffer(this.read(name, signal))).equals(content);
+  }
+}
+
+/** Longer than two requests that began at the same time take to arrive one after the other. */
+const settleMs = 2000;
+
+function isBeyondEnd(error: unknown): boolean {
+  return requestFault(error).status === 416;
+}

@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { openStorage, parseLocation } from '../../src/storage/open.js';
+
+describe('a location', () => {
+  it.each([
+    ['/var/backups', { kind: 'directory', path: '/var/backups' }],
+    ['./-', { kind: 'directory', path: './-' }],
+    ['-', { kind: 'standard-output' }],
+    ['s3://backups', { kind: 's3', bucket: 'backups', prefix: '' }],
+    ['s3://backups/', { kind: 's3', bucket: 'backups', prefix: '' }],
+    ['S3://my.bucket/sensu//nightly/', { kind: 's3', bucket: 'my.bucket', prefix: 'sensu/nightly' }],
+  ])('%s is understood', (text, location) => {
+    expect(parseLocation(text)).toEqual(location);
+  });
+
+  it.each(['', 's3://', 's3:///prefix', 'https://bucket.example.com/x', 'sftp://host/x', 's3://a b/c'])(
+    '%j is refused',
+    (text) => {
+      expect(() => parseLocation(text)).toThrow(
+        expect.objectContaining({ kind: 'usage', code: 'LOCATION_UNUSABLE' }),
+      );
+    },
+  );
+
+  it('is no storage when it is standard output', async () => {
+    await expect(openStorage('-', {})).rejects.toMatchObject({ code: 'LOCATION_UNUSABLE' });
+  });
+});

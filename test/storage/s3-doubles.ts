@@ -1,0 +1,78 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+
+interface Listening {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+async function listen(server: Server): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+/** Passes everything on to the server at `endpoint`, but ends each connection after so many bytes of answers. */
+export async function cuttingProxy(
+  endpoint: string,
+  bytes: number,
+): Promise<Listening & { readonly cuts: () => number }> {
+  let cuts = 0;
+  const { hostname, port } = new URL(endpoint);
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    let passed = 0;
+    client.on('data', (chunk) => upstream.write(chunk)).on('close', () => upstream.destroy());
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+    upstream.on('data', (chunk) => {
+      const left = bytes - passed;
+      passed += chunk.length;
+      if (chunk.length < left) client.write(chunk);
+      else if (left > 0) {
+        cuts += 1;
+        client.write(chunk.subarray(0, left), () => client.destroy());
+      }
+    });
+  });
+  return { ...(await listen(server)), cuts: () => cuts };
+}
+
+/** Keeps objects in memory as an old server does: writes where it must not, or says that it cannot promise. */
+export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<Listening> {
+  const objects = new Map<string, Buffer>();
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await buffer(request);
+    const key = request.url!.split('?')[0]!;
+    if (request.method === 'PUT') {
+      if (request.headers['if-none-match'] !== undefined && conditions === 'refuses') {
+        response.writeHead(501).end('<Error><Code>NotImplemented</Code></Error>');
+        return;
+      }
+      objects.set(key, body);
+      response.writeHead(200, { etag: '"x"' }).end();
+      return;
+    }
+    const found = objects.get(key);
+    response.writeHead(found === undefined ? 404 : 200, { 'content-length': found?.length ?? 0 });
+    response.end(request.method === 'HEAD' ? undefined : found);
+  };
+  return listen(
+    createHttpServer((request, response) => {
+      void answer(request, response);
+    }),
+  );
+}

@@ -1,0 +1,124 @@
+import { setMaxListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Environment } from '../../src/core/context.js';
+import { createAuthority, writeCertifiedKey } from '../../src/etcd/certificates.js';
+import { freePorts } from '../../src/etcd/free-ports.js';
+import { openStorage } from '../../src/storage/open.js';
+import { startS3Server, type S3Server } from '../support/s3-server.js';
+import { contentOf, namesIn, write } from './contract.js';
+import { cuttingProxy, forgetfulServer } from './s3-doubles.js';
+
+const { signal } = new AbortController();
+// Requests that are done let go of it a little later.
+setMaxListeners(50, signal);
+
+let server: S3Server;
+beforeAll(async () => {
+  server = await startS3Server();
+  await server.addBucket('backups');
+});
+afterAll(() => server.stop());
+
+/** Every way to use a storage must say the same of what is wrong with all of it. */
+async function expectEverywhere(location: string, env: Environment, failure: object): Promise<void> {
+  const storage = await openStorage(location, env);
+  const named = { message: expect.stringContaining(location) as string, ...failure };
+  await expect(namesIn(storage)).rejects.toMatchObject(named);
+  await expect(storage.put('file', Buffer.from('x'), signal)).rejects.toMatchObject(named);
+  await expect(write(storage, 'file', [Buffer.alloc(9_000_000)])).rejects.toMatchObject(named);
+  await expect(storage.removeUnfinished(new Date(), signal)).rejects.toMatchObject(named);
+}
+
+describe('a bucket that cannot be used', () => {
+  it('is named when it does not exist', () =>
+    expectEverywhere('s3://nowhere/sensu', server.env, { kind: 'usage', code: 'S3_BUCKET_MISSING' }));
+
+  it('is denied with a wrong secret', () =>
+    expectEverywhere(
+      's3://backups',
+      { ...server.env, AWS_SECRET_ACCESS_KEY: 'wrong' },
+      {
+        kind: 'denied',
+        code: 'S3_CREDENTIALS_REFUSED',
+        message: expect.not.stringContaining('wrong') as string,
+      },
+    ));
+
+  it('is unreachable when nobody listens', async () => {
+    const [port] = await freePorts(1);
+    const env = { ...server.env, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+    const storage = await openStorage('s3://backups', env);
+    await expect(namesIn(storage)).rejects.toMatchObject({ kind: 'unreachable', code: 'S3_UNREACHABLE' });
+  });
+
+  it.each(['ftp://host', 'nonsense', 'https://key:secret@host'])('%s is no endpoint', async (endpoint) => {
+    const opening = openStorage('s3://backups', server.env, { endpoint });
+    await expect(opening).rejects.toMatchObject({
+      code: 'S3_ENDPOINT_UNUSABLE',
+      message: expect.not.stringContaining('secret') as string,
+    });
+  });
+});
+
+describe('a server with a certificate of an own CA', () => {
+  it('is trusted by AWS_CA_BUNDLE only', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-s3-tls-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const authority = await createAuthority('test CA');
+    const files = await writeCertifiedKey(folder, 'server', await authority.issueServer(['127.0.0.1']));
+    const bundle = join(folder, 'ca.pem');
+    await writeFile(bundle, authority.ca);
+    const secure = await startS3Server(files);
+    onTestFinished(() => secure.stop());
+    await secure.addBucket('backups');
+    const trusting = await openStorage('s3://backups', { ...secure.env, AWS_CA_BUNDLE: bundle });
+    await trusting.put('file', Buffer.from('x'), signal);
+    expect(await namesIn(trusting)).toEqual(['file']);
+    const careful = await openStorage('s3://backups', secure.env);
+    await expect(namesIn(careful)).rejects.toMatchObject({ kind: 'unreachable', code: 'S3_NOT_TRUSTED' });
+    const opening = openStorage('s3://backups', { ...secure.env, AWS_CA_BUNDLE: join(folder, 'none.pem') });
+    await expect(opening).rejects.toMatchObject({ code: 'CA_BUNDLE_UNREADABLE' });
+  });
+});
+
+describe('a connection that breaks', () => {
+  it('in the middle of a download, is made anew from there on', async () => {
+    const content = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
+    await write(await openStorage('s3://backups/cut', server.env), 'file', [content]);
+    const proxy = await cuttingProxy(server.endpoint, 1_000_000);
+    onTestFinished(() => proxy.stop());
+    const storage = await openStorage('s3://backups/cut', {
+      ...server.env,
+      AWS_ENDPOINT_URL: proxy.endpoint,
+    });
+    expect((await contentOf(storage, 'file')).equals(content)).toBe(true);
+    expect((await contentOf(storage, 'file', [5, 2_500_000])).equals(content.subarray(5, 2_500_000))).toBe(
+      true,
+    );
+    expect(proxy.cuts()).toBeGreaterThanOrEqual(4);
+  });
+});
+
+describe('a server that writes in spite of If-None-Match', () => {
+  it.each(['ignores', 'refuses'] as const)(
+    'and %s it lets one of several have the lock',
+    async (conditions) => {
+      const forgetful = await forgetfulServer(conditions);
+      onTestFinished(() => forgetful.stop());
+      const storage = await openStorage('s3://backups', {
+        ...server.env,
+        AWS_ENDPOINT_URL: forgetful.endpoint,
+      });
+      const tries = ['one', 'two', 'three'];
+      const won = await Promise.all(
+        tries.map((text) => storage.putIfAbsent('lock', Buffer.from(text), signal)),
+      );
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect(String(await contentOf(storage, 'lock'))).toBe(tries[won.indexOf(true)]);
+      expect(await storage.putIfAbsent('lock', Buffer.from('late'), signal)).toBe(false);
+    },
+  );
+});
