@@ -1,5 +1,6 @@
-import { fstatSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { CorruptFileError } from './corrupt.js';
+import { lengthOf, type OpenFile } from './temp-file.js';
 
 const smallestRead = 16 * 1024;
 const largestRead = 1024 * 1024;
@@ -12,14 +13,14 @@ const largestRead = 1024 * 1024;
 export class FileWindow {
   readonly path: string;
   readonly size: number;
-  readonly #fd: number;
+  readonly #file: OpenFile;
   #buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
   #ahead = smallestRead;
 
-  constructor(fd: number, path: string, size = fstatSync(fd).size) {
-    this.#fd = fd;
+  constructor(file: OpenFile, path: string, size = lengthOf(file)) {
+    this.#file = file;
     this.path = path;
     this.size = size;
   }
@@ -45,20 +46,20 @@ export class FileWindow {
       this.#buffer = Buffer.allocUnsafeSlow(wanted > largestRead ? wanted : Math.max(wanted, this.#ahead));
     }
     this.#start = this.#end = 0;
-    readExactly(this.#fd, this.path, this.#buffer, 0, wanted, offset);
+    readExactly(this.#file, this.path, this.#buffer, 0, wanted, offset);
     this.#start = offset;
     this.#end = offset + wanted;
   }
 
   /** Reads `length` bytes at `offset` of the file into `target`, past the window. */
   readInto(target: Buffer, at: number, length: number, offset: number): void {
-    readExactly(this.#fd, this.path, target, at, length, offset);
+    readExactly(this.#file, this.path, target, at, length, offset);
   }
 }
 
 /** @throws CorruptFileError FILE_CHANGED when the file has become shorter than it was. */
 export function readExactly(
-  fd: number,
+  file: OpenFile,
   path: string,
   target: Buffer,
   at: number,
@@ -66,10 +67,15 @@ export function readExactly(
   offset: number,
 ): void {
   for (let done = 0; done < length;) {
-    const got = readSync(fd, target, at + done, length - done, offset + done);
+    const got = readSome(file, target, at + done, length - done, offset + done);
     if (got === 0) {
       throw new CorruptFileError('FILE_CHANGED', path, `ended at byte ${offset + done} while it was read`);
     }
     done += got;
   }
+}
+
+function readSome(file: OpenFile, target: Buffer, at: number, length: number, offset: number): number {
+  if (typeof file === 'number') return readSync(file, target, at, length, offset);
+  return file.read(target, at, length, offset);
 }

@@ -62,7 +62,7 @@ export class RecordFile {
     const block = this.#blocks[number]!;
     const target =
       into.length >= block.length ? into : Buffer.allocUnsafeSlow(Math.max(block.length, blockLength));
-    readExactly(this.#file.fd, 'temporary index', target, 0, block.length, block.offset);
+    readExactly(this.#file, 'temporary index', target, 0, block.length, block.offset);
     return target.length === block.length ? target : target.subarray(0, block.length);
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { BboltFile } from './bbolt.js';
 import type { BucketRoot } from './bbolt.js';
 import { EntryReader, entryBatches, headBatches } from './entry-reader.js';
@@ -8,6 +8,7 @@ import type { IndexedKeys, IndexProgress } from './key-bucket.js';
 import type { IndexOptions } from './index-builder.js';
 import { readStoreMetadata } from './store-metadata.js';
 import type { StoreMetadata } from './store-metadata.js';
+import { lengthOf, type OpenFile } from './temp-file.js';
 import { trailerLength } from './trailer.js';
 import type { KeyHead, KeyRange, Revision, StoreEntry } from './types.js';
 
@@ -52,7 +53,7 @@ export interface StoreFile extends StoreMetadata {
 }
 
 /** A path, or a file that is open already and stays open; `path` then only names it in messages. */
-export type FileSource = string | { readonly fd: number; readonly path: string };
+export type FileSource = string | { readonly fd: OpenFile; readonly path: string };
 
 /**
  * Opens a snapshot as `etcdctl snapshot save` writes it, or the bare `db` file of a stopped etcd. The trailer is
@@ -77,7 +78,7 @@ export function openDb(source: FileSource, options: IndexOptions): DbStore {
 
 /** A file and how to let go of it. */
 export interface OpenedFile {
-  readonly fd: number;
+  readonly fd: OpenFile;
   readonly path: string;
   close(): void;
 }
@@ -96,7 +97,7 @@ export function openSource(source: FileSource): OpenedFile {
 
 /** The bbolt part of a file that may be a snapshot with its trailer. */
 export function openBbolt(opened: OpenedFile): BboltFile {
-  const { size } = fstatSync(opened.fd);
+  const size = lengthOf(opened.fd);
   return new BboltFile(new FileWindow(opened.fd, opened.path, size - trailerLength(size)));
 }
 

@@ -1,7 +1,4 @@
-import { read } from 'node:fs';
-import { promisify } from 'node:util';
-
-const readAt = promisify(read);
+import type { TempFile } from '../bolt/temp-file.js';
 
 /** Bytes of a chunk: what is written, hashed and compressed at a time. */
 export const chunkSize = 1024 * 1024;
@@ -24,12 +21,12 @@ export async function* inChunks(blobs: AsyncIterable<Buffer>): AsyncGenerator<Bu
 }
 
 /** The bytes of a file in chunks of `chunkSize`, the last one shorter. Each is a buffer of its own. */
-export async function* chunksOf(fd: number): AsyncGenerator<Buffer, void, undefined> {
+export function* chunksOf(file: TempFile): Generator<Buffer, void, undefined> {
   for (let position = 0; ;) {
     const chunk = Buffer.allocUnsafeSlow(chunkSize);
-    const { bytesRead } = await readAt(fd, chunk, 0, chunkSize, position);
-    if (bytesRead === 0) return;
-    yield chunk.subarray(0, bytesRead);
-    position += bytesRead;
+    const length = file.read(chunk, 0, chunkSize, position);
+    if (length === 0) return;
+    yield chunk.subarray(0, length);
+    position += length;
   }
 }

@@ -92,7 +92,7 @@ async function openSnapshotAt(path: string): Promise<OpenedStore> {
 
 async function openArchive(path: string, context: Context): Promise<OpenedStore> {
   const { readArchive } = await import('./archive-reader.js');
-  const spool = new TempFile(context.env['TMPDIR']);
+  const spool = new TempFile(context.env['TMPDIR'], 'plain');
   try {
     const sink = {
       write: (bytes: Buffer): Promise<void> => {
@@ -101,7 +101,7 @@ async function openArchive(path: string, context: Context): Promise<OpenedStore>
       },
     };
     const manifest = await readArchive(path, sink, context.signal);
-    const plain = { fd: spool.fd, path };
+    const plain = { fd: spool, path };
     const view = asView(openSnapshot(plain));
     const close = (): void => {
       view.close();

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openSnapshot, type StoreFile } from '../bolt/store-file.js';
+import type { OpenFile } from '../bolt/temp-file.js';
 import type { Context } from '../core/context.js';
 import { PartFile } from '../core/part-file.js';
 import type { EtcdClient } from '../etcd/client.js';
@@ -58,7 +59,7 @@ export async function receive(
 
 /** Looks into a snapshot that was just received. */
 export async function inSnapshot<Found>(
-  fd: number,
+  fd: OpenFile,
   { member }: SavePlan,
   look: (file: StoreFile) => Promise<Found>,
 ): Promise<Found> {

@@ -22,17 +22,15 @@ export interface SavedArchive extends SavedSnapshot {
  */
 export function saveArchive(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedArchive> {
   return saveWhole(context, plan, async (part) => {
-    const spool = new TempFile(plan.directory);
+    const spool = new TempFile(plan.directory, 'plain');
     try {
       const createdAt = context.clock.now();
       const plain = await receive(context, client, plan, (chunk) => {
         spool.append(chunk, chunk.length);
       });
       const archive = new ArchiveWriter(part, createdAt);
-      const compressed = compress(spool.fd, archive);
-      const contents = await inSnapshot(spool.fd, plan, (file) =>
-        readContents(asView(file), context),
-      ).finally(
+      const compressed = compress(spool, archive);
+      const contents = await inSnapshot(spool, plan, (file) => readContents(asView(file), context)).finally(
         // Whatever comes of the contents: the spool is not closed under it.
         () => compressed.catch(() => undefined),
       );
@@ -47,7 +45,7 @@ export function saveArchive(context: Context, client: EtcdClient, plan: SavePlan
 }
 
 /** Goes on beside the reading of the contents, on the thread pool; while the stream came, it would have slowed it. */
-async function compress(fd: number, archive: ArchiveWriter): Promise<Manifest['stored']> {
-  for await (const chunk of chunksOf(fd)) await archive.add(chunk);
+async function compress(spool: TempFile, archive: ArchiveWriter): Promise<Manifest['stored']> {
+  for (const chunk of chunksOf(spool)) await archive.add(chunk);
   return archive.finishSnapshot();
 }
