@@ -3,12 +3,14 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
-import type { SavedSnapshot } from '../snapshot/save-plan.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { Destination, SavedSnapshot, SavePlan } from '../snapshot/save-plan.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { toolName } from './version.js';
 
-interface SaveFlags extends ConnectionFlags, OutputOptions {
+interface SaveFlags extends ConnectionFlags, StorageFlags, OutputOptions {
   readonly to: string;
   readonly format: string;
   readonly name?: string;
@@ -18,35 +20,63 @@ export function addSave(snapshot: Command): void {
   const command = snapshot
     .command('save')
     .description('take a snapshot of a running etcd, checked while it streams')
-    .requiredOption('--to <dir>', 'directory for the file')
+    .requiredOption('--to <place>', 'a directory, s3://bucket/prefix, or - for standard output')
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id");
-  addOutputOptions(addConnectionOptions(command)).action(runs(save));
+  addOutputOptions(addStorageOptions(addConnectionOptions(command))).action(runs(save));
 }
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
   const format = parseFormat(flags.format);
   const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
+  const destination = await destinationFrom(flags, context);
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
   const { planSave } = await import('../snapshot/save-plan.js');
   const client = await connect(options);
   try {
-    const plan = await planSave(client, { directory: flags.to, tool: toolName(), ...name });
+    const plan = await planSave(client, { destination, tool: toolName(), ...name });
     for (const { endpoint, reason } of plan.member.passedOver) {
       context.report.warn(`${endpoint} is passed over: ${reason}`);
     }
-    if (format === 'etcd') {
-      const { savePlain } = await import('../snapshot/save-plain.js');
-      const saved = await savePlain(context, client, plan);
-      return { text: describeSaved(saved), json: savedJson(saved) };
-    }
-    const { saveArchive } = await import('../snapshot/save-archive.js');
-    const archive = await saveArchive(context, client, plan);
-    return { text: describeArchive(archive), json: { ...savedJson(archive), content: contentJson(archive) } };
+    const result = await (format === 'etcd' ? plainResult : archiveResult)(context, client, plan);
+    if (flags.to !== '-') return result;
+    context.report.info(result.text);
+    return { ...result, text: '' };
   } finally {
     await client.close();
   }
+}
+
+async function plainResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<CommandResult> {
+  const { savePlain } = await import('../snapshot/save-plain.js');
+  const saved = await savePlain(context, client, plan);
+  return { text: describeSaved(saved), json: savedJson(saved) };
+}
+
+async function archiveResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<CommandResult> {
+  const { saveArchive } = await import('../snapshot/save-archive.js');
+  const saved = await saveArchive(context, client, plan);
+  return { text: describeArchive(saved), json: { ...savedJson(saved), content: contentJson(saved) } };
+}
+
+async function destinationFrom(flags: SaveFlags, context: Context): Promise<Destination> {
+  if (flags.to !== '-') return openStorageFrom(flags.to, flags, context);
+  if (flags.json === true) {
+    throw outputTaken('A document on standard output, which --json asks for, would be in the snapshot.');
+  }
+  if (process.stdout.isTTY) throw outputTaken('A snapshot is not written to a terminal.');
+  const { StreamDestination } = await import('../storage/stream.js');
+  return new StreamDestination(process.stdout);
+}
+
+function outputTaken(message: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'OUTPUT_TAKEN',
+    message,
+    hint: 'Let --to - lead into a pipe or a file, without --json.',
+  });
 }
 
 function parseFormat(value: string): 'sferry' | 'etcd' {

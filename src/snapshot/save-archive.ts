@@ -1,51 +1,87 @@
-import { TempFile } from '../bolt/temp-file.js';
+import type { StoreFile } from '../bolt/store-file.js';
 import type { Context } from '../core/context.js';
 import type { EtcdClient } from '../etcd/client.js';
+import { DirectoryStorage } from '../storage/directory.js';
+import type { StorageWriter } from '../storage/storage.js';
 import { ArchiveWriter } from './archive-writer.js';
 import { chunksOf } from './chunks.js';
+import { readClusterId } from './cluster-id.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
 import { newManifest } from './new-manifest.js';
-import { inSnapshot, receive, saveWhole } from './receive.js';
+import { prepareDestination } from './prepare-destination.js';
+import { inSnapshot, receive } from './receive.js';
 import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
+import { largeTempFolder, Spool } from './spool.js';
 import { asView } from './store-view.js';
+import { writeWhole } from './write-whole.js';
 
 /** An archive: every key of it was read. */
 export interface SavedArchive extends SavedSnapshot {
   readonly contents: StoreContents;
 }
 
-/**
- * Streams the snapshot of the chosen member into an archive with a manifest. The plain snapshot goes into a
- * nameless file beside the archive, because what is in it is known only when it is whole: bbolt's pages lie in
- * no order.
- */
-export function saveArchive(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedArchive> {
-  return saveWhole(context, plan, async (part) => {
-    const spool = new TempFile(plan.directory, 'plain');
-    try {
-      const createdAt = context.clock.now();
-      const plain = await receive(context, client, plan, (chunk) => {
-        spool.append(chunk, chunk.length);
-      });
-      const archive = new ArchiveWriter(part, createdAt);
-      const compressed = compress(spool, archive);
-      const contents = await inSnapshot(spool, plan, (file) => readContents(asView(file), context)).finally(
-        // Whatever comes of the contents: the spool is not closed under it.
-        () => compressed.catch(() => undefined),
-      );
-      const stored = await compressed;
-      await archive.finish(newManifest({ ...plan, createdAt, plain, stored, contents }));
-      const name = `${fileName(plan, contents, createdAt)}.sferry`;
-      return { ...plain, name, revision: contents.revision, storedSize: part.size, contents };
-    } finally {
-      spool.close();
-    }
-  });
+/** Streams the snapshot of the chosen member into an archive with a manifest. */
+export async function saveArchive(
+  context: Context,
+  client: EtcdClient,
+  plan: SavePlan,
+): Promise<SavedArchive> {
+  const startedAt = performance.now();
+  const { name, endpoint } = plan.member;
+  const createdAt = context.clock.now();
+  await prepareDestination(context, plan.destination);
+  const spool = openSpool(context, plan);
+  try {
+    const sensuClusterId = await readClusterId(client);
+    const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
+    const archive = await inSnapshot(spool.file, plan, (file) =>
+      writeWhole(
+        context,
+        plan.destination,
+        `${fileName(plan, { revision: file.revision, sensuClusterId }, createdAt)}.sferry`,
+        (writer) => writeArchive(context, { ...plan, createdAt, plain, spool, file }, writer),
+      ),
+    );
+    return { ...archive, ...plain, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
+  } finally {
+    spool.close();
+  }
 }
 
-/** Goes on beside the reading of the contents, on the thread pool; while the stream came, it would have slowed it. */
-async function compress(spool: TempFile, archive: ArchiveWriter): Promise<Manifest['stored']> {
-  for (const chunk of chunksOf(spool)) await archive.add(chunk);
+/** In a folder, the archive's disk has room for the spool too, and holds the same in clear anyway. */
+function openSpool({ env }: Context, { destination }: SavePlan): Spool {
+  if (destination instanceof DirectoryStorage) return new Spool(destination.location, 'plain');
+  return new Spool(largeTempFolder(env), 'sealed');
+}
+
+interface ReceivedSnapshot extends SavePlan {
+  readonly createdAt: Date;
+  readonly plain: Manifest['plain'];
+  readonly spool: Spool;
+  readonly file: StoreFile;
+}
+
+/** The snapshot is compressed on the thread pool while its contents are read here. */
+async function writeArchive(
+  context: Context,
+  snapshot: ReceivedSnapshot,
+  writer: StorageWriter,
+): Promise<Pick<SavedArchive, 'revision' | 'contents'>> {
+  const archive = new ArchiveWriter(writer, snapshot.createdAt);
+  const compressed = compress(snapshot.spool, archive);
+  // Its failure is met when its turn comes; until then it must not count as unhandled.
+  const compressing = compressed.catch(() => undefined);
+  const contents = await readContents(asView(snapshot.file), context).finally(
+    // Whatever comes of the contents: the spool is not closed under it.
+    () => compressing,
+  );
+  const stored = await compressed;
+  await archive.finish(newManifest({ ...snapshot, stored, contents }));
+  return { revision: contents.revision, contents };
+}
+
+async function compress(spool: Spool, archive: ArchiveWriter): Promise<Manifest['stored']> {
+  for (const chunk of chunksOf(spool.file)) await archive.add(chunk);
   return archive.finishSnapshot();
 }

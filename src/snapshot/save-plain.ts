@@ -1,16 +1,78 @@
 import type { Context } from '../core/context.js';
 import type { EtcdClient } from '../etcd/client.js';
+import { DirectoryStorage } from '../storage/directory.js';
+import { chunksOf } from './chunks.js';
 import { readClusterId } from './cluster-id.js';
-import { inSnapshot, receive, saveWhole } from './receive.js';
+import type { Manifest } from './manifest.js';
+import { prepareDestination } from './prepare-destination.js';
+import { inSnapshot, receive } from './receive.js';
 import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
+import { largeTempFolder, Spool } from './spool.js';
+import { writeWhole, type Placed } from './write-whole.js';
+
+type SavedPlain = Placed & Manifest['plain'] & Pick<SavedSnapshot, 'revision'>;
 
 /** Streams the snapshot of the chosen member into a plain `.db` that etcdutl reads. */
-export function savePlain(context: Context, client: EtcdClient, plan: SavePlan): Promise<SavedSnapshot> {
-  return saveWhole(context, plan, async (part) => {
-    const sensuClusterId = await readClusterId(client);
-    const stream = await receive(context, client, plan, (chunk) => part.write(chunk));
-    const revision = await inSnapshot(part.fd, plan, (file) => Promise.resolve(file.revision));
-    const name = `${fileName(plan, { revision, sensuClusterId }, context.clock.now())}.db`;
-    return { ...stream, name, revision, storedSize: part.size };
-  });
+export async function savePlain(
+  context: Context,
+  client: EtcdClient,
+  plan: SavePlan,
+): Promise<SavedSnapshot> {
+  const startedAt = performance.now();
+  const { name, endpoint } = plan.member;
+  await prepareDestination(context, plan.destination);
+  const sensuClusterId = await readClusterId(client);
+  const now = context.clock.now();
+  const nameOf = (revision: bigint): string => `${fileName(plan, { revision, sensuClusterId }, now)}.db`;
+  const { destination } = plan;
+  const saved =
+    destination instanceof DirectoryStorage
+      ? await saveInto(destination, context, client, plan, nameOf)
+      : await saveSpooled(context, client, plan, nameOf);
+  return { ...saved, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
+}
+
+type NameOf = (revision: bigint) => string;
+
+/** Into its place at once: a file can be looked into, and named, when it is whole. */
+async function saveInto(
+  directory: DirectoryStorage,
+  context: Context,
+  client: EtcdClient,
+  plan: SavePlan,
+  nameOf: NameOf,
+): Promise<SavedPlain> {
+  const writer = await directory.create('snapshot.db', context.signal);
+  try {
+    const plain = await receive(context, client, plan, (chunk) => writer.write(chunk));
+    const revision = await inSnapshot(writer.fd, plan, (file) => Promise.resolve(file.revision));
+    context.signal.throwIfAborted();
+    const name = nameOf(revision);
+    writer.rename(name);
+    await writer.commit();
+    return { ...plain, revision, path: directory.pathOf(name), storedSize: writer.size };
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** A bucket wants the name, which has the revision, before the first byte. */
+async function saveSpooled(
+  context: Context,
+  client: EtcdClient,
+  plan: SavePlan,
+  nameOf: NameOf,
+): Promise<SavedPlain> {
+  const spool = new Spool(largeTempFolder(context.env), 'sealed');
+  try {
+    const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
+    const revision = await inSnapshot(spool.file, plan, (file) => Promise.resolve(file.revision));
+    return await writeWhole(context, plan.destination, nameOf(revision), async (writer) => {
+      for (const chunk of chunksOf(spool.file)) await writer.write(chunk);
+      return { ...plain, revision };
+    });
+  } finally {
+    spool.close();
+  }
 }

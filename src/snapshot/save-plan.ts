@@ -1,9 +1,12 @@
 import type { EtcdClient } from '../etcd/client.js';
+import type { Storage } from '../storage/storage.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
 
+/** Where a snapshot goes: a storage, or a stream that takes one. */
+export type Destination = Pick<Storage, 'remote' | 'create' | 'pathOf' | 'removeUnfinished'>;
+
 export interface SaveOptions {
-  /** An existing directory. */
-  readonly directory: string;
+  readonly destination: Destination;
   /** First part of the file's name; by default `sensu-` and the first 8 digits of Sensu's cluster id. */
   readonly name?: string;
   /** Name and version of this program, for the manifest. */
@@ -16,6 +19,7 @@ export interface SavePlan extends SaveOptions {
 
 /** Checked against etcd's sha256. */
 export interface SavedSnapshot {
+  /** As `Storage.pathOf` has it. */
   readonly path: string;
   readonly member: { readonly name: string; readonly endpoint: string };
   readonly revision: bigint;

@@ -18,6 +18,10 @@ export class DirectoryStorage implements Storage {
     this.location = path;
   }
 
+  pathOf(name: string): string {
+    return join(this.location, name);
+  }
+
   async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
     for await (const name of this.#fileNames(signal)) {
       if (name.endsWith('.part')) continue;
@@ -28,7 +32,7 @@ export class DirectoryStorage implements Storage {
 
   async *read(name: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Buffer> {
     if (range !== undefined && range.end <= range.start) return;
-    const bytes = createReadStream(this.#pathOf(name), {
+    const bytes = createReadStream(this.#checkedPath(name), {
       highWaterMark: largeRead,
       signal,
       ...(range && { start: range.start, end: range.end - 1 }),
@@ -38,13 +42,14 @@ export class DirectoryStorage implements Storage {
     } catch (error) {
       signal.throwIfAborted();
       if (systemCode(error) === 'ENOENT') throw missingFile(this.location, name, error);
-      throw unreadable(this.#pathOf(name), error);
+      throw unreadable(this.#checkedPath(name), error);
     }
   }
 
   async create(name: string, signal: AbortSignal): Promise<DirectoryWriter> {
     signal.throwIfAborted();
-    return new DirectoryWriter(this.#pathOf(name), await this.#newPart());
+    refuseBadName(name);
+    return new DirectoryWriter(this, name, await this.#newPart());
   }
 
   async put(name: string, content: Buffer, signal: AbortSignal): Promise<void> {
@@ -52,7 +57,7 @@ export class DirectoryStorage implements Storage {
     const part = await this.#newPart();
     try {
       await part.write(content);
-      await part.replace(this.#pathOf(name));
+      await part.replace(this.#checkedPath(name));
     } catch (error) {
       await part.discard();
       throw error;
@@ -62,7 +67,7 @@ export class DirectoryStorage implements Storage {
   /** By a hard link, which is one step on file servers too; the file never lies there half written. */
   async putIfAbsent(name: string, content: Buffer, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    const path = this.#pathOf(name);
+    const path = this.#checkedPath(name);
     const part = await this.#newPart();
     try {
       await part.write(content);
@@ -80,10 +85,10 @@ export class DirectoryStorage implements Storage {
   async remove(name: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     try {
-      await rm(this.#pathOf(name), { force: true });
+      await rm(this.#checkedPath(name), { force: true });
       await syncDirectory(this.location);
     } catch (error) {
-      throw unwritable(this.#pathOf(name), error);
+      throw unwritable(this.#checkedPath(name), error);
     }
   }
 
@@ -91,13 +96,13 @@ export class DirectoryStorage implements Storage {
     for await (const name of this.#fileNames(signal)) {
       if (!name.startsWith(partPrefix) || !name.endsWith('.part')) continue;
       const file = await this.#statIfThere(name);
-      if (file !== undefined && file.modifiedAt < before) await unlink(join(this.location, name));
+      if (file !== undefined && file.modifiedAt < before) await unlink(this.pathOf(name));
     }
   }
 
-  #pathOf(name: string): string {
+  #checkedPath(name: string): string {
     refuseBadName(name);
-    return join(this.location, name);
+    return this.pathOf(name);
   }
 
   #newPart(): Promise<PartFile> {
@@ -119,7 +124,7 @@ export class DirectoryStorage implements Storage {
   /** Undefined when it has gone since it was listed. */
   async #statIfThere(name: string): Promise<StoredFile | undefined> {
     try {
-      const { size, mtime } = await lstat(join(this.location, name));
+      const { size, mtime } = await lstat(this.pathOf(name));
       return { name, size, modifiedAt: mtime };
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
@@ -133,12 +138,14 @@ const partPrefix = '.sensu-ferry-';
 const isFile = (entry: Dirent): boolean => entry.isFile();
 
 export class DirectoryWriter implements StorageWriter {
-  readonly #path: string;
+  readonly #directory: DirectoryStorage;
   readonly #part: PartFile;
+  #name: string;
   #done = false;
 
-  constructor(path: string, part: PartFile) {
-    this.#path = path;
+  constructor(directory: DirectoryStorage, name: string, part: PartFile) {
+    this.#directory = directory;
+    this.#name = name;
     this.#part = part;
   }
 
@@ -146,12 +153,23 @@ export class DirectoryWriter implements StorageWriter {
     return this.#part.size;
   }
 
+  /** What was written can be read from it. */
+  get fd(): number {
+    return this.#part.fd;
+  }
+
   write(chunk: Buffer): Promise<void> {
     return this.#part.write(chunk);
   }
 
+  /** A file in a folder needs no name before it is committed. */
+  rename(name: string): void {
+    refuseBadName(name);
+    this.#name = name;
+  }
+
   async commit(): Promise<void> {
-    await this.#part.commit(this.#path);
+    await this.#part.commit(this.#directory.pathOf(this.#name));
     this.#done = true;
   }
 

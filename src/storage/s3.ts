@@ -40,6 +40,10 @@ class S3Storage implements Storage {
     this.location = bucket.location;
   }
 
+  pathOf(name: string): string {
+    return `${this.location}/${name}`;
+  }
+
   async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
     const { name: Bucket, folder, client } = this.#bucket;
     const pages = paginateListObjectsV2(

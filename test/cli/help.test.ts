@@ -76,7 +76,7 @@ describe('a command line that cannot be used', () => {
     ),
     ['a missing argument', 'snapshot inspect', "argument 'file'"],
     ['an argument too many', 'snapshot inspect a b', 'too many arguments'],
-    ['a missing option', 'snapshot save', "'--to <dir>' not specified"],
+    ['a missing option', 'snapshot save', "'--to <place>' not specified"],
     ['an option without its value', 'restore etcd --from', "'--from <path>' argument missing"],
     ['an unknown form of progress', 'snapshot inspect a --progress bar', 'auto, json'],
     [

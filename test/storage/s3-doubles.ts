@@ -76,3 +76,28 @@ export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<List
     }),
   );
 }
+
+/** Passes everything on to the server at `endpoint`, until so many bytes were sent there; then nothing more. */
+export async function stallingProxy(
+  endpoint: string,
+  bytes: number,
+): Promise<Listening & { readonly stalled: Promise<void> }> {
+  let passed = 0;
+  let stall: () => void;
+  const stalled = new Promise<void>((resolve) => {
+    stall = resolve;
+  });
+  const { hostname, port } = new URL(endpoint);
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    client.on('close', () => upstream.destroy());
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+    upstream.on('data', (chunk) => client.write(chunk));
+    client.on('data', (chunk) => {
+      passed += chunk.length;
+      if (passed < bytes) upstream.write(chunk);
+      else stall();
+    });
+  });
+  return { ...(await listen(server)), stalled };
+}

@@ -2,6 +2,7 @@ import { connectSource } from '../source.js';
 import { saveArchive } from '../../snapshot/save-archive.js';
 import { planSave } from '../../snapshot/save-plan.js';
 import { apiKeyHint } from '../../sensu/values.js';
+import { DirectoryStorage } from '../../storage/directory.js';
 import type { Step } from '../strategy.js';
 
 /** A safety net, and what the load reads from: the backend is not asked for its store twice. */
@@ -13,7 +14,7 @@ export const snapshotStep: Step<'snapshot'> = {
   async run({ context, source, runDirectory, tool }) {
     const client = await connectSource(context, source);
     try {
-      const plan = await planSave(client, { directory: runDirectory, tool });
+      const plan = await planSave(client, { destination: new DirectoryStorage(runDirectory), tool });
       const saved = await saveArchive(context, client, plan);
       const { contents } = saved;
       return {
