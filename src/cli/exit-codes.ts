@@ -16,6 +16,9 @@ export const ExitCode = {
   terminated: 143,
 } as const;
 
+/** How `snapshot check` alone ends: as monitoring plugins do. */
+export const PluginState = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as const;
+
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export function exitCodeOf(kind: FailureKind): ExitCode {

@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatId } from '../core/units.js';
 import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
+import { printable, table } from './table.js';
 
 /** An inspection for a person. API keys are shortened to a hint unless `showSecrets`. */
 export function describeInspection(inspection: Inspection, showSecrets: boolean): string {
@@ -9,7 +10,12 @@ export function describeInspection(inspection: Inspection, showSecrets: boolean)
   const sections = [
     [describeFile(inspection), ...facts(inspection), ...warnings(inspection)],
     table(
-      ['PREFIX', 'KEYS', 'BYTES', 'LEASED'],
+      [
+        { head: 'PREFIX' },
+        { head: 'KEYS', numeric: true },
+        { head: 'BYTES', numeric: true },
+        { head: 'LEASED', numeric: true },
+      ],
       contents.prefixes.map(({ prefix, keys, bytes, leasedKeys }) => [
         printable(prefix),
         formatCount(keys),
@@ -17,12 +23,12 @@ export function describeInspection(inspection: Inspection, showSecrets: boolean)
         leasedKeys === 0 ? '' : formatCount(leasedKeys),
       ]),
     ),
-    table(['USER', 'GROUPS', ''], contents.users.map(userRow)),
+    table([{ head: 'USER' }, { head: 'GROUPS' }, { head: '' }], contents.users.map(userRow)),
     table(
-      ['API KEY', 'OWNER', 'CREATED'],
+      [{ head: 'API KEY' }, { head: 'OWNER' }, { head: 'CREATED' }],
       contents.apiKeys.map((key) => apiKeyRow(key, showSecrets)),
     ),
-    table(['ETCD MEMBER', 'ID', 'PEER URLS'], etcd.members.map(memberRow)),
+    table([{ head: 'ETCD MEMBER' }, { head: 'ID' }, { head: 'PEER URLS' }], etcd.members.map(memberRow)),
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -138,28 +144,6 @@ function memberRow({ id, name, peerUrls, isLearner }: EtcdFacts['members'][numbe
 function dateOf(seconds: bigint): string {
   const date = new Date(Number(seconds) * 1000);
   return seconds <= 0n || Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(0, 10);
-}
-
-/** Columns in line; those named KEYS, BYTES and LEASED end in line. No rows, no table. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  if (rows.length === 0) return [];
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column]!.length)),
-  );
-  const numeric = new Set(['KEYS', 'BYTES', 'LEASED']);
-  return [heads, ...rows].map((row) =>
-    row
-      .map((cell, column) =>
-        numeric.has(heads[column]!) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-/** Text out of a store must not give orders to the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
 }
 
 /** The same for `--json`: ids in hex, other numbers of 64 bits in decimal, as strings. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8';
 import { Command, type CommanderError } from 'commander';
-import { ExitCode } from './exit-codes.js';
+import { ExitCode, PluginState } from './exit-codes.js';
 import { addDemoCommand } from './demo.js';
 import { addMigrateCommands } from './migrate.js';
 import { addRbacCommands } from './rbac.js';
@@ -34,7 +34,7 @@ function exitOnUsageError(command: Command): void {
   command.exitOverride((error: CommanderError) => {
     if (error.exitCode === 0) process.exit(ExitCode.done);
     if (wantsJson) process.stdout.write(toJson({ error: usageError(error) }));
-    process.exit(ExitCode.usage);
+    process.exit(command.name() === 'check' ? PluginState.UNKNOWN : ExitCode.usage);
   });
   command.commands.forEach(exitOnUsageError);
 }

@@ -3,39 +3,38 @@ import { resolve } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { destinationOf, type ScheduledSave, type TimeOfDay } from '../snapshot/schedule/scheduled-save.js';
+import {
+  addRetentionOptions,
+  retentionArguments,
+  retentionPolicy,
+  type RetentionFlags,
+} from './retention-options.js';
 import { runs, type CommandResult, type OutputOptions } from './run.js';
 import { addSave } from './snapshot-save.js';
 
-interface ScheduleFlags extends OutputOptions {
+interface ScheduleFlags extends RetentionFlags, OutputOptions {
   readonly systemd?: boolean;
   readonly cron?: boolean;
   readonly sensuCheck?: boolean;
   readonly at: string;
-  readonly keepLast?: string;
-  readonly keepDaily?: string;
-  readonly keepWeekly?: string;
-  readonly keepMonthly?: string;
-  readonly keepWithin?: string;
   readonly program?: string;
 }
 
 const example = '-- --endpoints https://etcd-1:2379 --to /var/backups/sensu';
 
 export function addSchedule(snapshot: Command): void {
-  snapshot
+  const command = snapshot
     .command('schedule')
-    .description('print what runs snapshot save every night: systemd units, a cron line, or Sensu checks')
+    .description(
+      'print what runs snapshot save every night, and prune behind it: systemd units, a cron line, or Sensu checks',
+    )
     .usage(`[options] ${example}`)
     .argument('<save options...>', 'options of snapshot save, behind --')
     .option('--systemd', 'a service and its timer')
     .option('--cron', 'a line for /etc/cron.d')
     .option('--sensu-check', 'checks for sensuctl create')
-    .option('--at <time>', 'time of day, of the machine that runs it', '02:15')
-    .option('--keep-last <n>', 'prune afterwards; these options are those of snapshot prune')
-    .option('--keep-daily <n>', 'the newest of each of so many days')
-    .option('--keep-weekly <n>', 'the newest of each of so many weeks')
-    .option('--keep-monthly <n>', 'the newest of each of so many months')
-    .option('--keep-within <duration>', 'all that are younger, such as 30d')
+    .option('--at <time>', 'time of day, of the machine that runs it', '02:15');
+  addRetentionOptions(command)
     .option('--program <path>', 'this program, where it is to run; default: where it is now')
     .option('--json', 'print the result as one JSON document')
     .action(runs(schedule));
@@ -49,7 +48,7 @@ async function schedule(
   const plan: ScheduledSave = {
     program: flags.program ?? resolve(process.argv[1]!),
     save: checkedSaveOptions(save),
-    keep: keepOptions(flags),
+    keep: checkedKeepOptions(flags),
     at: timeOfDay(flags.at),
   };
   const files = await written(plan, flags);
@@ -96,15 +95,9 @@ function checkedSaveOptions(args: readonly string[]): readonly string[] {
   return args;
 }
 
-function keepOptions(flags: ScheduleFlags): readonly string[] {
-  const given = {
-    '--keep-last': flags.keepLast,
-    '--keep-daily': flags.keepDaily,
-    '--keep-weekly': flags.keepWeekly,
-    '--keep-monthly': flags.keepMonthly,
-    '--keep-within': flags.keepWithin,
-  };
-  return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+function checkedKeepOptions(flags: RetentionFlags): readonly string[] {
+  retentionPolicy(flags);
+  return retentionArguments(flags);
 }
 
 function timeOfDay(text: string): TimeOfDay {

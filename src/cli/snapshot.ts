@@ -1,11 +1,19 @@
 import type { Command } from 'commander';
+import { addCheck } from './snapshot-check.js';
 import { addInspect } from './snapshot-inspect.js';
+import { addList } from './snapshot-list.js';
+import { addPin } from './snapshot-pin.js';
+import { addPrune } from './snapshot-prune.js';
 import { addSave } from './snapshot-save.js';
 import { addSchedule } from './snapshot-schedule.js';
 
 export function addSnapshotCommands(program: Command): void {
-  const snapshot = program.command('snapshot').description('take snapshots and look into them');
+  const snapshot = program.command('snapshot').description('take snapshots, look into them and keep them');
   addSave(snapshot);
   addInspect(snapshot);
+  addList(snapshot);
+  addPrune(snapshot);
+  addPin(snapshot);
+  addCheck(snapshot);
   addSchedule(snapshot);
 }

@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { parseDuration } from '../core/duration.js';
+import { FerryError } from '../core/errors.js';
+import type { AgeVerdict } from '../snapshot/age-check.js';
+import { PluginState } from './exit-codes.js';
+import { runs, type CommandResult, type OutputOptions } from './run.js';
+import { printable } from './table.js';
+
+interface CheckFlags extends OutputOptions {
+  readonly maxAge: string;
+  readonly requireVerified?: boolean;
+}
+
+export function addCheck(snapshot: Command): void {
+  snapshot
+    .command('check')
+    .description('tell a monitoring system how old the newest snapshot is; exits 0, 1, 2 or 3 as plugins do')
+    .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to')
+    .option('--max-age <duration>', 'older than this is critical', '26h')
+    .option('--require-verified', 'count only what snapshot verify has found to be good')
+    .option('--json', 'print the result as one JSON document')
+    .action(runs(check));
+}
+
+async function check(
+  context: Context,
+  flags: CheckFlags,
+  [location]: readonly string[],
+): Promise<CommandResult> {
+  try {
+    const maxAge = parseDuration(flags.maxAge, '--max-age');
+    const { openStorage } = await import('../storage/open.js');
+    const { checkAge } = await import('../snapshot/age-check.js');
+    const storage = await openStorage(location!, context.env);
+    const limits = { maxAge, requireVerified: flags.requireVerified === true };
+    const verdict = await checkAge(context, storage, limits);
+    const { state, sentence } = verdict;
+    const line = `SNAPSHOT ${state} - ${printable(sentence)} | ${perfdata(verdict, maxAge)}`;
+    return { text: line, json: verdictJson(verdict), exit: PluginState[state] };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    // The codes of docs/exit-codes.md would tell a monitoring system something else.
+    if (!(error instanceof FerryError)) throw error;
+    const { code, message, hint } = error;
+    const json = { state: 'UNKNOWN', error: { code, message, hint } };
+    return { text: `SNAPSHOT UNKNOWN - ${printable(message)} [${code}]`, json, exit: PluginState.UNKNOWN };
+  }
+}
+
+/** `label=value[unit];warn;crit` as the guidelines for monitoring plugins have it. */
+function perfdata({ age, count, newest }: AgeVerdict, maxAge: number): string {
+  return [
+    ...(age === undefined ? [] : [`age=${Math.round(age / 1000)}s;;${maxAge / 1000};0`]),
+    ...(newest === undefined ? [] : [`size=${newest.storedSize}B;;;0`]),
+    `snapshots=${count};;;0`,
+  ].join(' ');
+}
+
+function verdictJson({ state, sentence, age, count, newest }: AgeVerdict): object {
+  return {
+    state,
+    sentence,
+    ageSeconds: age === undefined ? null : age / 1000,
+    count,
+    newest: newest ?? null,
+  };
+}

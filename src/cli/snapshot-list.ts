@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { formatAge } from '../core/duration.js';
+import { formatBytes, formatCount } from '../core/units.js';
+import type { Catalog, StoredSnapshot, StrayFile } from '../snapshot/catalog.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { printable, table } from './table.js';
+
+export function addList(snapshot: Command): void {
+  const command = snapshot
+    .command('list')
+    .description('list the snapshots in a folder or a bucket')
+    .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to');
+  addOutputOptions(command).action(runs(list));
+}
+
+async function list(
+  context: Context,
+  _flags: OutputOptions,
+  [location]: readonly string[],
+): Promise<CommandResult> {
+  const { openStorage } = await import('../storage/open.js');
+  const { readCatalog } = await import('../snapshot/catalog.js');
+  const catalog = await readCatalog(context, await openStorage(location!, context.env));
+  warnOfStrays(context, catalog.strays);
+  return { text: describeCatalog(catalog, context.clock.now()), json: catalogJson(catalog) };
+}
+
+export function warnOfStrays({ report }: Context, strays: readonly StrayFile[]): void {
+  for (const { name, reason } of strays) report.warn(`${printable(name)} is left out: ${printable(reason)}`);
+}
+
+function describeCatalog({ snapshots }: Catalog, now: Date): string {
+  if (snapshots.length === 0) return 'There is no snapshot.';
+  const columns = [
+    { head: 'TIME (UTC)' },
+    { head: 'AGE', numeric: true },
+    { head: 'REVISION', numeric: true },
+    { head: 'KEYS', numeric: true },
+    { head: 'SIZE', numeric: true },
+    { head: 'STORED', numeric: true },
+    { head: 'VERIFIED' },
+    { head: 'ENCRYPTED' },
+    { head: 'PINNED' },
+    { head: 'FILE' },
+  ];
+  const rows = snapshots.map((snapshot) => rowOf(snapshot, now));
+  return table(columns, rows).join('\n');
+}
+
+function rowOf(snapshot: StoredSnapshot, now: Date): readonly string[] {
+  const { name, createdAt, revision, keys, size, storedSize, verifiedAt, encrypted, pinned } = snapshot;
+  return [
+    minuteOf(createdAt),
+    ageOf(createdAt, now),
+    String(revision),
+    keys === undefined ? '' : formatCount(keys),
+    formatBytes(size),
+    formatBytes(storedSize),
+    verifiedAt === undefined ? 'no' : minuteOf(verifiedAt),
+    encrypted ? 'yes' : 'no',
+    pinned ? 'yes' : 'no',
+    printable(name),
+  ];
+}
+
+const minuteOf = (time: Date): string => time.toISOString().slice(0, 16).replace('T', ' ');
+
+/** A clock that ran ahead must be seen. */
+function ageOf(createdAt: Date, now: Date): string {
+  const age = now.getTime() - createdAt.getTime();
+  return age < 0 ? `-${formatAge(-age)}` : formatAge(age);
+}
+
+function catalogJson({ snapshots, strays, orphans }: Catalog): unknown {
+  return { snapshots, strays, orphans };
+}

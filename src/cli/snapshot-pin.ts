@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { runs, addOutputOptions, type CommandResult, type OutputOptions } from './run.js';
+
+export function addPin(snapshot: Command): void {
+  const verbs = [
+    ['pin', 'keep a snapshot from being pruned'],
+    ['unpin', 'let a pinned snapshot be pruned again'],
+  ] as const;
+  for (const [verb, description] of verbs) {
+    const command = snapshot
+      .command(verb)
+      .description(description)
+      .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to')
+      .argument('<name>', 'of the snapshot, as list has it');
+    addOutputOptions(command).action(runs((context, flags, args) => change(context, flags, verb, args)));
+  }
+}
+
+async function change(
+  context: Context,
+  flags: OutputOptions,
+  verb: 'pin' | 'unpin',
+  [location, name]: readonly string[],
+): Promise<CommandResult> {
+  const { openStorage } = await import('../storage/open.js');
+  const pins = await import('../snapshot/pin.js');
+  await pins[verb](context, await openStorage(location!, context.env), name!);
+  const pinned = verb === 'pin';
+  const words = `${name!} is ${pinned ? 'pinned' : 'not pinned any more'}.`;
+  return { text: flags.quiet === true ? '' : words, json: { name, pinned } };
+}

@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { formatBytes } from '../core/units.js';
+import type { StoredSnapshot } from '../snapshot/catalog.js';
+import type { Pruned, PrunePlan } from '../snapshot/prune.js';
+import type { RetentionPolicy } from '../snapshot/retention.js';
+import { confirm } from './confirm.js';
+import { addRetentionOptions, retentionPolicy, type RetentionFlags } from './retention-options.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { warnOfStrays } from './snapshot-list.js';
+import { printable, table } from './table.js';
+
+interface PruneFlags extends RetentionFlags, OutputOptions {
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+}
+
+export function addPrune(snapshot: Command): void {
+  const command = snapshot
+    .command('prune')
+    .description('remove old snapshots; pinned ones and the newest verified one always stay')
+    .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to');
+  addRetentionOptions(command)
+    .option('--plan', 'show what would be removed, and stop')
+    .option('--yes', 'do not ask');
+  addOutputOptions(command).action(runs(prune));
+}
+
+async function prune(
+  context: Context,
+  flags: PruneFlags,
+  [location]: readonly string[],
+): Promise<CommandResult> {
+  const policy = policyOf(flags);
+  const { openStorage } = await import('../storage/open.js');
+  const { applyPrune, planPrune } = await import('../snapshot/prune.js');
+  const storage = await openStorage(location!, context.env);
+  const plan = await planPrune(context, storage, policy);
+  // Cron mails whatever is said, every night: a file of somebody else is no news.
+  warnOfStrays(
+    context,
+    plan.strays.filter(({ damaged }) => damaged || flags.quiet !== true),
+  );
+  if (flags.plan === true) return { text: describePlan(plan), json: plan };
+  if (plan.remove.length + plan.orphans.length > 0) {
+    await confirm(context, flags, describePlan(plan), `remove ${countOf(plan.remove)}`);
+  }
+  const pruned = await applyPrune(context, storage, plan);
+  return { text: flags.quiet === true ? '' : describePruned(pruned), json: pruned };
+}
+
+function policyOf(flags: RetentionFlags): RetentionPolicy {
+  const policy = retentionPolicy(flags);
+  if (Object.keys(policy).length > 0) return policy;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'KEEP_MISSING',
+    message: 'Nothing says which snapshots to keep.',
+    hint: 'Add for example --keep-daily 7 --keep-weekly 5 --keep-monthly 12, and look with --plan first.',
+  });
+}
+
+function describePlan({ keep, remove }: PrunePlan): string {
+  const rows = [
+    ...keep.map(({ name, createdAt, reasons }) => ['keep', dayOf(createdAt), reasons.join(', '), name]),
+    ...remove.toReversed().map(({ name, createdAt }) => ['remove', dayOf(createdAt), '', name]),
+  ];
+  const columns = [{ head: '' }, { head: 'TIME (UTC)' }, { head: 'WHY' }, { head: 'FILE' }];
+  const lines = table(
+    columns,
+    rows.map((row) => row.map(printable)),
+  );
+  return [...lines, `${countOf(remove)} to remove, ${keep.length} to keep.`].join('\n');
+}
+
+const dayOf = (time: Date): string => time.toISOString().slice(0, 16).replace('T', ' ');
+
+const countOf = ({ length }: readonly unknown[]): string =>
+  length === 1 ? '1 snapshot' : `${length} snapshots`;
+
+function describePruned({ removed, kept }: Pruned): string {
+  const freed = removed.reduce((sum, { storedSize }: StoredSnapshot) => sum + storedSize, 0);
+  return `${countOf(removed)} removed (${formatBytes(freed)}), ${kept} kept.`;
+}

@@ -1,0 +1,208 @@
+import { buffer } from 'node:stream/consumers';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import type { Storage, StoredFile } from '../storage/storage.js';
+import { readManifest } from './archive-tail.js';
+import { isLockFile } from './lock.js';
+import {
+  pinnedName,
+  readVerification,
+  snapshotOfSideFile,
+  verifiedName,
+  writeVerification,
+  type Verification,
+} from './side-files.js';
+
+/** A snapshot that lies in a storage, as far as its last bytes and the files beside it tell. */
+export interface StoredSnapshot {
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly revision: bigint;
+  /** Live keys; undefined for a plain `.db`. */
+  readonly keys: number | undefined;
+  /** Bytes of the etcd snapshot. */
+  readonly size: number;
+  /** Bytes of the file. */
+  readonly storedSize: number;
+  /** Of the lasting keys; undefined for a plain `.db`. */
+  readonly digest: string | undefined;
+  /** Of an archive the sha256 of its chunks, of a plain `.db` that of etcd's trailer. */
+  readonly fingerprint: string;
+  readonly verification: Verification | undefined;
+  readonly verifiedAt: Date | undefined;
+  readonly encrypted: boolean;
+  readonly pinned: boolean;
+}
+
+/** A file that is no snapshot of ours, or not a whole one. Nothing here ever touches it. */
+export interface StrayFile {
+  readonly name: string;
+  readonly damaged: boolean;
+  readonly reason: string;
+}
+
+export interface Catalog {
+  /** Newest first. */
+  readonly snapshots: readonly StoredSnapshot[];
+  readonly strays: readonly StrayFile[];
+  /** Side files whose snapshot is gone: what is left of a prune that was killed. */
+  readonly orphans: readonly string[];
+}
+
+/** Requests under way at once. */
+const atOnce = 8;
+
+/**
+ * Lists the snapshots of a storage, by one small read at the end of each. A file that is not one of ours, is damaged
+ * or cannot be read is a stray, and no reason to fail.
+ * @throws FerryError when the storage itself cannot be listed
+ */
+export async function readCatalog({ signal }: Pick<Context, 'signal'>, storage: Storage): Promise<Catalog> {
+  const files = new Map<string, StoredFile>();
+  for await (const file of storage.list(signal)) files.set(file.name, file);
+  const candidates = [...files.values()].filter(
+    ({ name }) => !isLockFile(name) && snapshotOfSideFile(name) === undefined,
+  );
+  const found: (StoredSnapshot | StrayFile | undefined)[] = [];
+  for (let at = 0; at < candidates.length; at += atOnce) {
+    const batch = candidates.slice(at, at + atOnce);
+    found.push(...(await Promise.all(batch.map((file) => look(storage, file, files, signal)))));
+  }
+  return {
+    snapshots: found.filter((file) => file !== undefined && 'revision' in file).sort(newestFirst),
+    strays: found.filter((file) => file !== undefined && 'damaged' in file).sort(byName),
+    orphans: [...files.keys()].filter((name) => {
+      const snapshot = snapshotOfSideFile(name);
+      return snapshot !== undefined && kindOf(snapshot) !== undefined && !files.has(snapshot);
+    }),
+  };
+}
+
+/**
+ * Notes beside a snapshot that it was verified with success just now.
+ * @throws FerryError SNAPSHOT_MISSING; ARCHIVE_CUT and the like when it is damaged after all
+ */
+export async function markVerified(
+  context: Pick<Context, 'signal'>,
+  storage: Storage,
+  name: string,
+  verification: Verification,
+): Promise<void> {
+  const file = await findSnapshot(context, storage, name);
+  const { fingerprint } = await readFacts(storage, file, context.signal);
+  await writeVerification(storage, name, verification, fingerprint, context.signal);
+}
+
+/** @throws FerryError SNAPSHOT_MISSING */
+export async function findSnapshot(
+  { signal }: Pick<Context, 'signal'>,
+  storage: Storage,
+  name: string,
+): Promise<StoredFile> {
+  if (kindOf(name) !== undefined) {
+    for await (const file of storage.list(signal)) if (file.name === name) return file;
+  }
+  throw new FerryError({
+    kind: 'usage',
+    code: 'SNAPSHOT_MISSING',
+    message: `There is no snapshot ${name} in ${storage.location}.`,
+    hint: `See what is there: sensu-ferry snapshot list ${storage.location}.`,
+  });
+}
+
+/** Undefined when it has gone since it was listed. */
+async function look(
+  storage: Storage,
+  file: StoredFile,
+  files: ReadonlyMap<string, StoredFile>,
+  signal: AbortSignal,
+): Promise<StoredSnapshot | StrayFile | undefined> {
+  const { name } = file;
+  if (kindOf(name) === undefined) return { name, damaged: false, reason: 'not a snapshot of sensu-ferry' };
+  try {
+    const facts = await readFacts(storage, file, signal);
+    const verification = files.has(verifiedName(name))
+      ? await readVerification(storage, name, facts.fingerprint, signal)
+      : undefined;
+    const verifiedAt = verification?.verifiedAt;
+    return { name, ...facts, verification, verifiedAt, pinned: files.has(pinnedName(name)) };
+  } catch (error) {
+    signal.throwIfAborted();
+    // Whoever may not read one may not read the others, and a server that is away has lost nothing.
+    if (!(error instanceof FerryError) || error.kind === 'unreachable' || error.kind === 'denied')
+      throw error;
+    if (error.code === 'STORED_FILE_MISSING') return undefined;
+    return { name, damaged: error.kind === 'integrity', reason: error.message };
+  }
+}
+
+type Facts = Omit<StoredSnapshot, 'name' | 'verification' | 'verifiedAt' | 'pinned'>;
+
+function readFacts(storage: Storage, file: StoredFile, signal: AbortSignal): Promise<Facts> {
+  return kindOf(file.name) === 'archive'
+    ? archiveFacts(storage, file, signal)
+    : plainFacts(storage, file, signal);
+}
+
+async function archiveFacts(storage: Storage, file: StoredFile, signal: AbortSignal): Promise<Facts> {
+  const { createdAt, etcd, content, plain, stored } = await readManifest(storage, file, signal);
+  return {
+    createdAt: new Date(createdAt),
+    revision: BigInt(etcd.revision),
+    keys: content.keys,
+    size: plain.size,
+    storedSize: file.size,
+    digest: content.digest.lasting,
+    fingerprint: stored.sha256,
+    encrypted: false,
+  };
+}
+
+const trailerLength = 32;
+
+async function plainFacts(storage: Storage, { name, size }: StoredFile, signal: AbortSignal): Promise<Facts> {
+  // bbolt's files are whole pages, so etcd's sha256 behind them shows in the size.
+  if (size % 512 !== trailerLength) throw cut(name);
+  const trailer = await buffer(storage.read(name, signal, { start: size - trailerLength, end: size }));
+  return {
+    ...factsInName(name)!,
+    keys: undefined,
+    size,
+    storedSize: size,
+    digest: undefined,
+    fingerprint: trailer.toString('hex'),
+    encrypted: false,
+  };
+}
+
+/** Of a plain `.db`, whose contents are not read; undefined for the files of others, which `.db` often are. */
+function factsInName(name: string): Pick<Facts, 'createdAt' | 'revision'> | undefined {
+  const [, date, hour, minute, second, revision] =
+    /-(\d{8})T(\d\d)(\d\d)(\d\d)Z-r(\d{1,19})\.db$/.exec(name) ?? [];
+  if (date === undefined) return undefined;
+  const day = date.replace(/(....)(..)(..)/, '$1-$2-$3');
+  const createdAt = new Date(`${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(createdAt.getTime()) ? undefined : { createdAt, revision: BigInt(revision!) };
+}
+
+function kindOf(name: string): 'archive' | 'plain' | undefined {
+  if (name.endsWith('.sferry')) return 'archive';
+  return factsInName(name) === undefined ? undefined : 'plain';
+}
+
+function cut(name: string): FerryError {
+  return new FerryError({
+    kind: 'integrity',
+    code: 'SNAPSHOT_CUT',
+    message: `${name} does not end with etcd's sha256: it was cut short.`,
+    hint: 'Remove it, or look at it with sensu-ferry snapshot verify.',
+  });
+}
+
+function newestFirst(a: StoredSnapshot, b: StoredSnapshot): number {
+  return b.createdAt.getTime() - a.createdAt.getTime() || byName(a, b);
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}

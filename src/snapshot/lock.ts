@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { buffer } from 'node:stream/consumers';
+import { z } from 'zod';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { identifyThisProcess, lookForProcess } from '../core/process-identity.js';
+import type { Storage, StoredFile } from '../storage/storage.js';
+
+/** One run at a time has it. How two never do: docs/decisions/0004-locks-on-storages.md. */
+export interface StorageLock {
+  /** Aborted when the caller's is, and when another run has taken the lock over. */
+  readonly signal: AbortSignal;
+  release(): Promise<void>;
+}
+
+export interface LockTimes {
+  readonly refreshMs: number;
+  /** A lock that was not refreshed for so long is a dead run's, wherever that was. */
+  readonly staleMs: number;
+}
+
+const usual: LockTimes = { refreshMs: 60_000, staleMs: 15 * 60_000 };
+
+const holderSchema = z.object({
+  host: z.string(),
+  pid: z.number(),
+  startedAt: z.string(),
+  pidSpace: z.string(),
+  since: z.iso.datetime(),
+  /** Tells this lock from every other one of the same name. */
+  token: z.string(),
+});
+
+type Holder = z.infer<typeof holderSchema>;
+
+const prefix = 'sensu-ferry.lock';
+const probeName = `${prefix}-clock`;
+
+export const isLockFile = (name: string): boolean => name.startsWith(prefix);
+
+/** @throws FerryError LOCKED (`locked`), naming who has it */
+export async function takeLock(
+  { clock, signal }: Pick<Context, 'clock' | 'signal'>,
+  storage: Storage,
+  times: LockTimes = usual,
+): Promise<StorageLock> {
+  const holder: Holder = {
+    host: hostname(),
+    ...(await identifyThisProcess()),
+    since: clock.now().toISOString(),
+    token: randomBytes(16).toString('hex'),
+  };
+  const lock = new LockFile(storage, holder);
+  await lock.take(times.staleMs, signal);
+  return keep(lock, times.refreshMs, signal);
+}
+
+/** Refreshes the lock until it is released or lost. */
+function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLock {
+  const lost = new AbortController();
+  const released = new AbortController();
+  let refreshing = Promise.resolve();
+  const timer = setInterval(() => {
+    refreshing = refreshing
+      .then(() => lock.refresh(released.signal))
+      .then((mine) => {
+        if (!mine && !released.signal.aborted) lost.abort(lockLost(lock.location));
+      })
+      // A server that is away for a while: there is time for more than one try.
+      .catch(() => undefined);
+  }, refreshMs);
+  timer.unref();
+  return {
+    signal: AbortSignal.any([signal, lost.signal]),
+    release: async () => {
+      clearInterval(timer);
+      released.abort();
+      await refreshing;
+      if (!lost.signal.aborted) await lock.remove();
+    },
+  };
+}
+
+interface SeenLock {
+  readonly file: StoredFile;
+  readonly number: number;
+  /** Undefined for one that cannot be read, whose holder is judged by its age alone. */
+  readonly holder: Holder | undefined;
+}
+
+/** A lock is a file with a number; whoever takes over a dead one's makes the file with the next number. */
+class LockFile {
+  readonly #storage: Storage;
+  readonly #holder: Holder;
+  #number = 0;
+
+  constructor(storage: Storage, holder: Holder) {
+    this.#storage = storage;
+    this.#holder = holder;
+  }
+
+  get location(): string {
+    return this.#storage.location;
+  }
+
+  async take(staleMs: number, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      const before = await this.#locks(signal);
+      await this.#refuseLiving(before, staleMs, signal);
+      this.#number = Math.max(0, ...before.map(({ number }) => number)) + 1;
+      // Of all who found the same dead lock, one gets the next number; the others will find that one alive.
+      if (!(await this.#storage.putIfAbsent(this.#name, this.#content(), signal))) continue;
+      try {
+        await this.#clearOthers(staleMs, signal);
+        return;
+      } catch (error) {
+        await this.remove();
+        throw error;
+      }
+    }
+    throw locked(this.location, undefined);
+  }
+
+  /**
+   * Looks again, now that everybody else sees this one. Somebody who was slow between looking and writing may have
+   * made a lock of another number.
+   */
+  async #clearOthers(staleMs: number, signal: AbortSignal): Promise<void> {
+    const after = await this.#locks(signal);
+    if (!after.some((lock) => this.#isMine(lock))) throw locked(this.location, undefined);
+    const others = after.filter((lock) => !this.#isMine(lock));
+    await this.#refuseLiving(others, staleMs, signal);
+    for (const { file } of others) await this.#storage.remove(file.name, signal);
+  }
+
+  /** False when the lock is another's now, as after a long sleep of this machine. */
+  async refresh(signal: AbortSignal): Promise<boolean> {
+    const locks = await this.#locks(signal);
+    const isMine = locks.some((lock) => this.#isMine(lock));
+    if (!isMine || locks.some(({ number }) => number > this.#number)) return false;
+    await this.#storage.put(this.#name, this.#content(), signal);
+    return true;
+  }
+
+  /** Also when the run was told to stop: that signal is not asked. */
+  async remove(): Promise<void> {
+    const signal = AbortSignal.timeout(30_000);
+    const content = await this.#read(this.#name, signal);
+    if (content === undefined || parseHolder(content)?.token !== this.#holder.token) return;
+    await this.#storage.remove(this.#name, signal);
+  }
+
+  get #name(): string {
+    return `${prefix}.${this.#number}`;
+  }
+
+  #content(): Buffer {
+    return Buffer.from(`${JSON.stringify(this.#holder, null, 2)}\n`);
+  }
+
+  #isMine({ holder }: SeenLock): boolean {
+    return holder?.token === this.#holder.token;
+  }
+
+  async #locks(signal: AbortSignal): Promise<readonly SeenLock[]> {
+    const locks: SeenLock[] = [];
+    for await (const file of this.#storage.list(signal)) {
+      const number = Number(/^\.([1-9]\d{0,8})$/.exec(file.name.slice(prefix.length))?.[1]);
+      if (!isLockFile(file.name) || Number.isNaN(number)) continue;
+      const content = await this.#read(file.name, signal);
+      if (content !== undefined) locks.push({ file, number, holder: parseHolder(content) });
+    }
+    return locks;
+  }
+
+  /** Undefined when it has gone since it was listed. */
+  async #read(name: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    try {
+      return await buffer(this.#storage.read(name, signal, { start: 0, end: 65_536 }));
+    } catch (error) {
+      if (error instanceof FerryError && error.code === 'STORED_FILE_MISSING') return undefined;
+      throw error;
+    }
+  }
+
+  async #refuseLiving(locks: readonly SeenLock[], staleMs: number, signal: AbortSignal): Promise<void> {
+    for (const lock of locks) {
+      const state = lock.holder === undefined ? 'unknown' : await lookForProcess(lock.holder);
+      if (state === 'gone') continue;
+      if (state === 'running') throw locked(this.location, lock.holder);
+      const now = await this.#storageTime(signal);
+      if (now.getTime() - lock.file.modifiedAt.getTime() < staleMs) throw locked(this.location, lock.holder);
+    }
+  }
+
+  /** By the storage's own clock: those of two hosts may differ by more than a lock lives. */
+  async #storageTime(signal: AbortSignal): Promise<Date> {
+    for (;;) {
+      await this.#storage.put(probeName, Buffer.from(this.#holder.token), signal);
+      let time: Date | undefined;
+      for await (const { name, modifiedAt } of this.#storage.list(signal)) {
+        if (name === probeName) time = modifiedAt;
+      }
+      await this.#storage.remove(probeName, signal);
+      // Undefined when another run that asked for the time has removed it.
+      if (time !== undefined) return time;
+    }
+  }
+}
+
+function parseHolder(content: Buffer): Holder | undefined {
+  try {
+    return holderSchema.safeParse(JSON.parse(content.toString('utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function locked(location: string, holder: Holder | undefined): FerryError {
+  const who =
+    holder === undefined ? 'Another run' : `Process ${holder.pid} on ${holder.host} (since ${holder.since})`;
+  return new FerryError({
+    kind: 'locked',
+    code: 'LOCKED',
+    message: `${who} is at work in ${location}.`,
+    hint: `Wait until it has ended. When it is dead, its lock counts no more after ${usual.staleMs / 60_000} minutes.`,
+  });
+}
+
+function lockLost(location: string): FerryError {
+  return new FerryError({
+    kind: 'locked',
+    code: 'LOCK_LOST',
+    message: `Another run has taken over ${location}, as this one did not answer for too long.`,
+    hint: 'Nothing is broken. Run it again when the other one has ended.',
+  });
+}
