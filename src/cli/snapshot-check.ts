@@ -5,22 +5,23 @@ import { FerryError } from '../core/errors.js';
 import type { AgeVerdict } from '../snapshot/age-check.js';
 import { PluginState } from './exit-codes.js';
 import { runs, type CommandResult, type OutputOptions } from './run.js';
+import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable } from './table.js';
 
-interface CheckFlags extends OutputOptions {
+interface CheckFlags extends StorageFlags, OutputOptions {
   readonly maxAge: string;
   readonly requireVerified?: boolean;
 }
 
 export function addCheck(snapshot: Command): void {
-  snapshot
+  const command = snapshot
     .command('check')
     .description('tell a monitoring system how old the newest snapshot is; exits 0, 1, 2 or 3 as plugins do')
     .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to')
     .option('--max-age <duration>', 'older than this is critical', '26h')
     .option('--require-verified', 'count only what snapshot verify has found to be good')
-    .option('--json', 'print the result as one JSON document')
-    .action(runs(check));
+    .option('--json', 'print the result as one JSON document');
+  addStorageOptions(command).action(runs(check));
 }
 
 async function check(
@@ -30,22 +31,26 @@ async function check(
 ): Promise<CommandResult> {
   try {
     const maxAge = parseDuration(flags.maxAge, '--max-age');
-    const { openStorage } = await import('../storage/open.js');
     const { checkAge } = await import('../snapshot/age-check.js');
-    const storage = await openStorage(location!, context.env);
+    const storage = await openStorageFrom(location!, flags, context);
     const limits = { maxAge, requireVerified: flags.requireVerified === true };
     const verdict = await checkAge(context, storage, limits);
     const { state, sentence } = verdict;
-    const line = `SNAPSHOT ${state} - ${printable(sentence)} | ${perfdata(verdict, maxAge)}`;
-    return { text: line, json: verdictJson(verdict), exit: PluginState[state] };
+    const text = `${line(state, sentence)} | ${perfdata(verdict, maxAge)}`;
+    return { text, json: verdictJson(verdict), exit: PluginState[state] };
   } catch (error) {
     context.signal.throwIfAborted();
     // The codes of docs/exit-codes.md would tell a monitoring system something else.
-    if (!(error instanceof FerryError)) throw error;
-    const { code, message, hint } = error;
-    const json = { state: 'UNKNOWN', error: { code, message, hint } };
-    return { text: `SNAPSHOT UNKNOWN - ${printable(message)} [${code}]`, json, exit: PluginState.UNKNOWN };
+    const { code, message } =
+      error instanceof FerryError ? error : { code: 'UNEXPECTED', message: String(error) };
+    const text = line('UNKNOWN', `${message} [${code}]`);
+    return { text, json: { state: 'UNKNOWN', error: { code, message } }, exit: PluginState.UNKNOWN };
   }
+}
+
+/** Without what would end its text: names of files are in it. */
+function line(state: keyof typeof PluginState, sentence: string): string {
+  return `SNAPSHOT ${state} - ${printable(sentence).replaceAll('|', '/')}`;
 }
 
 /** `label=value[unit];warn;crit` as the guidelines for monitoring plugins have it. */

@@ -4,6 +4,7 @@ import { formatAge } from '../core/duration.js';
 import { formatBytes, formatCount } from '../core/units.js';
 import type { Catalog, StoredSnapshot, StrayFile } from '../snapshot/catalog.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable, table } from './table.js';
 
 export function addList(snapshot: Command): void {
@@ -11,17 +12,16 @@ export function addList(snapshot: Command): void {
     .command('list')
     .description('list the snapshots in a folder or a bucket')
     .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to');
-  addOutputOptions(command).action(runs(list));
+  addOutputOptions(addStorageOptions(command)).action(runs(list));
 }
 
 async function list(
   context: Context,
-  _flags: OutputOptions,
+  flags: OutputOptions & StorageFlags,
   [location]: readonly string[],
 ): Promise<CommandResult> {
-  const { openStorage } = await import('../storage/open.js');
   const { readCatalog } = await import('../snapshot/catalog.js');
-  const catalog = await readCatalog(context, await openStorage(location!, context.env));
+  const catalog = await readCatalog(context, await openStorageFrom(location!, flags, context));
   warnOfStrays(context, catalog.strays);
   return { text: describeCatalog(catalog, context.clock.now()), json: catalogJson(catalog) };
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { runs, addOutputOptions, type CommandResult, type OutputOptions } from './run.js';
+import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 
 export function addPin(snapshot: Command): void {
   const verbs = [
@@ -13,19 +14,20 @@ export function addPin(snapshot: Command): void {
       .description(description)
       .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to')
       .argument('<name>', 'of the snapshot, as list has it');
-    addOutputOptions(command).action(runs((context, flags, args) => change(context, flags, verb, args)));
+    addOutputOptions(addStorageOptions(command)).action(
+      runs((context, flags, args) => change(context, flags, verb, args)),
+    );
   }
 }
 
 async function change(
   context: Context,
-  flags: OutputOptions,
+  flags: OutputOptions & StorageFlags,
   verb: 'pin' | 'unpin',
   [location, name]: readonly string[],
 ): Promise<CommandResult> {
-  const { openStorage } = await import('../storage/open.js');
   const pins = await import('../snapshot/pin.js');
-  await pins[verb](context, await openStorage(location!, context.env), name!);
+  await pins[verb](context, await openStorageFrom(location!, flags, context), name!);
   const pinned = verb === 'pin';
   const words = `${name!} is ${pinned ? 'pinned' : 'not pinned any more'}.`;
   return { text: flags.quiet === true ? '' : words, json: { name, pinned } };

@@ -9,9 +9,10 @@ import { confirm } from './confirm.js';
 import { addRetentionOptions, retentionPolicy, type RetentionFlags } from './retention-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { warnOfStrays } from './snapshot-list.js';
+import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable, table } from './table.js';
 
-interface PruneFlags extends RetentionFlags, OutputOptions {
+interface PruneFlags extends RetentionFlags, StorageFlags, OutputOptions {
   readonly plan?: boolean;
   readonly yes?: boolean;
 }
@@ -24,7 +25,7 @@ export function addPrune(snapshot: Command): void {
   addRetentionOptions(command)
     .option('--plan', 'show what would be removed, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(command).action(runs(prune));
+  addOutputOptions(addStorageOptions(command)).action(runs(prune));
 }
 
 async function prune(
@@ -33,9 +34,8 @@ async function prune(
   [location]: readonly string[],
 ): Promise<CommandResult> {
   const policy = policyOf(flags);
-  const { openStorage } = await import('../storage/open.js');
   const { applyPrune, planPrune } = await import('../snapshot/prune.js');
-  const storage = await openStorage(location!, context.env);
+  const storage = await openStorageFrom(location!, flags, context);
   const plan = await planPrune(context, storage, policy);
   // Cron mails whatever is said, every night: a file of somebody else is no news.
   warnOfStrays(

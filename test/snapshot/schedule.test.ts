@@ -88,6 +88,14 @@ describe('a cron line', () => {
   );
 });
 
+it('prune and check find the bucket that the save goes to', () => {
+  const save = ['--to', 's3://backups/sensu', '--s3-endpoint', 'https://minio:9000', '--no-s3-path-style'];
+  const options = 's3://backups/sensu --s3-endpoint=https://minio:9000 --no-s3-path-style';
+  expect(cronLine({ ...nightly, save })).toContain(`snapshot prune ${options} --keep-daily 7`);
+  const unfolded = sensuChecks({ ...nightly, save }).replace(/\s+/g, ' ');
+  expect(unfolded).toContain(`snapshot check ${options} --max-age 26h`);
+});
+
 describe('Sensu checks', () => {
   it('are two resources as sensuctl create takes them', () => {
     const documents = parseAllDocuments(sensuChecks(nightly)).map((document) => document.toJS() as object);

@@ -32,9 +32,19 @@ export function optionValue(args: readonly string[], name: string): string | und
   return values.at(-1);
 }
 
+/** Those of `snapshot save` that every command on the same place needs, each in one word. */
+export function placeOptions(save: readonly string[]): readonly string[] {
+  const withValue = ['--s3-endpoint', '--s3-region'].flatMap((name) => {
+    const value = optionValue(save, name);
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+  return [...withValue, ...save.filter((word) => /^--(no-)?s3-path-style$/.test(word))];
+}
+
 /** The command lines to run, one after the other. */
 export function commandsOf({ program, save, keep }: ScheduledSave): readonly (readonly string[])[] {
   const saving = [program, 'snapshot', 'save', ...save, '--quiet'];
   if (keep.length === 0) return [saving];
-  return [saving, [program, 'snapshot', 'prune', destinationOf(save)!, ...keep, '--yes', '--quiet']];
+  const place = [destinationOf(save)!, ...placeOptions(save)];
+  return [saving, [program, 'snapshot', 'prune', ...place, ...keep, '--yes', '--quiet']];
 }

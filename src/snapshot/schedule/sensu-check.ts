@@ -1,6 +1,12 @@
 import { stringify } from 'yaml';
 import { shellQuote } from './cron.js';
-import { commandsOf, destinationOf, isDirectory, type ScheduledSave } from './scheduled-save.js';
+import {
+  commandsOf,
+  destinationOf,
+  isDirectory,
+  placeOptions,
+  type ScheduledSave,
+} from './scheduled-save.js';
 
 const subscription = 'sensu-backend';
 
@@ -19,7 +25,9 @@ export function sensuChecks(schedule: ScheduledSave): string {
       timeout: 3600,
     }),
     check('sensu-ferry-snapshot-age', {
-      command: [program, 'snapshot', 'check', destination, '--max-age', '26h'].map(shellQuote).join(' '),
+      command: [program, 'snapshot', 'check', destination, ...placeOptions(save), '--max-age', '26h']
+        .map(shellQuote)
+        .join(' '),
       interval: 3600,
       timeout: 300,
     }),
