@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { CorruptFileError } from './corrupt.js';
-import { FileWindow } from './file-window.js';
+import { FileWindow, readExactly } from './file-window.js';
 import { hasMetaPage } from './meta.js';
+import type { OpenFile } from './temp-file.js';
 
 /** What `checkTrailer` has found; a trailer that does not fit is an error instead. */
 export type TrailerCheck =
@@ -15,6 +17,7 @@ export type TrailerCheck =
 
 const sha256Length = 32;
 const sectorLength = 512;
+const largeRead = 1024 * 1024;
 
 /**
  * Length of the trailer of a file of this size. bbolt's files are made of whole pages, so 32 bytes beyond a
@@ -30,21 +33,43 @@ export function trailerLength(fileSize: number): number {
  * @throws CorruptFileError EMPTY_FILE, NOT_BBOLT, TRAILER_MISMATCH; SNAPSHOT_TRUNCATED when the size is none that a bbolt
  * file or a snapshot can have; or the system's error.
  */
-export async function checkTrailer(path: string): Promise<TrailerCheck> {
-  const size = sizeOfBbolt(path);
+export async function checkTrailer(source: string | NamedFile): Promise<TrailerCheck> {
+  if (typeof source !== 'string') return checkTrailerOf(source);
+  const fd = openSync(source, 'r');
+  try {
+    return await checkTrailerOf({ fd, path: source });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** An open file, and what it is called in messages. */
+interface NamedFile {
+  readonly fd: OpenFile;
+  readonly path: string;
+}
+
+async function checkTrailerOf({ fd, path }: NamedFile): Promise<TrailerCheck> {
+  const size = sizeOfBbolt(fd, path);
   if (size % sectorLength === 0) return { trailer: 'absent' };
   if (trailerLength(size) === 0) {
     const what = `is ${size} bytes long, which neither a snapshot nor a db file can be: it was cut short`;
     throw new CorruptFileError('SNAPSHOT_TRUNCATED', path, what);
   }
   const hash = createHash('sha256');
-  const body = createReadStream(path, { end: size - sha256Length - 1, highWaterMark: 1024 * 1024 });
-  for await (const chunk of body) hash.update(chunk as Buffer);
-  const tail = createReadStream(path, { start: size - sha256Length, end: size - 1 });
-  const stored: Buffer[] = [];
-  for await (const chunk of tail) stored.push(chunk as Buffer);
+  const bytes = Buffer.allocUnsafeSlow(largeRead);
+  const end = size - sha256Length;
+  for (let at = 0; at < end; at += largeRead) {
+    const length = Math.min(largeRead, end - at);
+    readExactly(fd, path, bytes, 0, length, at);
+    hash.update(bytes.subarray(0, length));
+    // Ctrl-C is heard, and requests in flight get their turn.
+    await setImmediate();
+  }
+  const stored = Buffer.alloc(sha256Length);
+  readExactly(fd, path, stored, 0, sha256Length, end);
   const sha256 = hash.digest('hex');
-  if (Buffer.concat(stored).toString('hex') !== sha256) {
+  if (stored.toString('hex') !== sha256) {
     const what = 'does not have the sha256 that its last 32 bytes give: it was damaged or cut short';
     throw new CorruptFileError('TRAILER_MISMATCH', path, what);
   }
@@ -52,14 +77,9 @@ export async function checkTrailer(path: string): Promise<TrailerCheck> {
 }
 
 /** Length of the file, trailer included. Neither its size nor a trailer says anything of another program's file. */
-function sizeOfBbolt(path: string): number {
-  const fd = openSync(path, 'r');
-  try {
-    const file = new FileWindow(fd, path);
-    if (file.size === 0) throw new CorruptFileError('EMPTY_FILE', path, 'is empty');
-    if (hasMetaPage(file)) return file.size;
-    throw new CorruptFileError('NOT_BBOLT', path, 'is not a bbolt file: it has no meta page');
-  } finally {
-    closeSync(fd);
-  }
+function sizeOfBbolt(fd: OpenFile, path: string): number {
+  const file = new FileWindow(fd, path);
+  if (file.size === 0) throw new CorruptFileError('EMPTY_FILE', path, 'is empty');
+  if (hasMetaPage(file)) return file.size;
+  throw new CorruptFileError('NOT_BBOLT', path, 'is not a bbolt file: it has no meta page');
 }

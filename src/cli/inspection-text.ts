@@ -3,6 +3,7 @@ import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
 import { printable, table } from './table.js';
+import type { Manifest } from '../snapshot/manifest.js';
 
 /** An inspection for a person. API keys are shortened to a hint unless `showSecrets`. */
 export function describeInspection(inspection: Inspection, showSecrets: boolean): string {
@@ -73,6 +74,7 @@ function facts(inspection: Inspection): readonly string[] {
     const { memberName, version } = manifest.etcd;
     rows.push(['Taken', `${manifest.createdAt} from ${printable(memberName)} (etcd ${printable(version)})`]);
     rows.push(['', `etcd snapshot of ${formatBytes(manifest.plain.size)}, sha256 ${manifest.plain.sha256}`]);
+    if (manifest.encrypted !== undefined) rows.push(['Encrypted', encryptedFor(manifest.encrypted)]);
   }
   if (replay !== undefined) rows.push(['WAL', replayWords(replay, etcd)]);
   return rows.map(([name, words]) => `  ${name.padEnd(8)} ${words}`);
@@ -185,4 +187,10 @@ function replayJson(replay: ReplayFacts): unknown {
     memberId: replay.memberId === undefined ? undefined : formatId(replay.memberId),
     clusterId: replay.clusterId === undefined ? undefined : formatId(replay.clusterId),
   };
+}
+
+function encryptedFor(encrypted: NonNullable<Manifest['encrypted']>): string {
+  return 'passphrase' in encrypted
+    ? 'with a passphrase'
+    : `for ${encrypted.recipients.map(printable).join(', ')}`;
 }

@@ -6,9 +6,10 @@ import type { RestorePlan, RestoreResult } from '../restore/restore-etcd.js';
 import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
+import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
-interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags {
+interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, SourceFlags {
   readonly from: string;
   readonly prefix?: string;
   readonly namespace?: string;
@@ -24,14 +25,14 @@ export function addRestoreCommands(program: Command): void {
     .description('load a store into a running etcd, leases included, and prove that it is the same')
     .requiredOption(
       '--from <path>',
-      'a .sferry archive, an etcd snapshot, or <state-dir>/etcd of a stopped backend',
+      'a .sferry archive or an etcd snapshot, also as s3://bucket/prefix/FILE, or <state-dir>/etcd of a stopped backend',
     )
     .option('--prefix <prefix>', 'only keys that begin with it, such as /sensu.io/checks/')
     .option('--namespace <name>', 'only keys of this Sensu namespace')
     .option('--exclude-ephemeral', 'leave out leases and the keys that are bound to one')
     .option('--plan', 'show what would be done, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(addConnectionOptions(command)).action(runs(restoreEtcd));
+  addOutputOptions(addSourceOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
 }
 
 async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<CommandResult> {
@@ -40,7 +41,7 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
   const { partFrom } = await import('../restore/part-options.js');
   const part = partFrom(flags, namespaceOf);
   const options = await connectOptionsFrom(flags, context);
-  const source = await openStore(flags.from, context);
+  const source = await openStore(flags.from, context, await storeAccessFrom(flags, context));
   try {
     // Loaded only now: a file that is of no use is said to be that at once.
     const { connect } = await import('../etcd/connect.js');

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
+import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
-interface InspectFlags extends OutputOptions {
+interface InspectFlags extends OutputOptions, SourceFlags {
   readonly showSecrets?: boolean;
 }
 
@@ -10,9 +11,9 @@ export function addInspect(snapshot: Command): void {
   const command = snapshot
     .command('inspect')
     .description('show what is in an archive, an etcd snapshot or a stopped data directory')
-    .argument('<file>', 'FILE.sferry, FILE.db, or <state-dir>/etcd')
+    .argument('<file>', 'FILE.sferry, FILE.db, <state-dir>/etcd, or s3://bucket/prefix/FILE')
     .option('--show-secrets', 'print API keys in clear');
-  addOutputOptions(command).action(runs(inspect));
+  addOutputOptions(addSourceOptions(command)).action(runs(inspect));
 }
 
 async function inspect(
@@ -22,7 +23,7 @@ async function inspect(
 ): Promise<CommandResult> {
   const { inspectStore } = await import('../snapshot/inspect.js');
   const { describeInspection, inspectionJson } = await import('./inspection-text.js');
-  const inspection = await inspectStore(context, path!);
+  const inspection = await inspectStore(context, path!, await storeAccessFrom(flags, context));
   const showSecrets = flags.showSecrets === true;
   return { text: describeInspection(inspection, showSecrets), json: inspectionJson(inspection, showSecrets) };
 }

@@ -2,15 +2,17 @@ import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import type { Encryption } from '../snapshot/encryption.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { EtcdClient } from '../etcd/client.js';
 import type { Destination, SavedSnapshot, SavePlan } from '../snapshot/save-plan.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { toolName } from './version.js';
 
-interface SaveFlags extends ConnectionFlags, StorageFlags, OutputOptions {
+interface SaveFlags extends ConnectionFlags, StorageFlags, EncryptionFlags, OutputOptions {
   readonly to: string;
   readonly format: string;
   readonly name?: string;
@@ -23,19 +25,27 @@ export function addSave(snapshot: Command): void {
     .requiredOption('--to <place>', 'a directory, s3://bucket/prefix, or - for standard output')
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id");
-  addOutputOptions(addStorageOptions(addConnectionOptions(command))).action(runs(save));
+  addOutputOptions(addEncryptionOptions(addStorageOptions(addConnectionOptions(command)))).action(runs(save));
 }
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
   const format = parseFormat(flags.format);
   const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
   const destination = await destinationFrom(flags, context);
+  const encryption = await encryptionFrom(flags, context);
+  if (format === 'etcd' && encryption !== undefined) throw plainIsNotEncrypted();
+  warnIfInClear(context, destination, encryption);
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
   const { planSave } = await import('../snapshot/save-plan.js');
   const client = await connect(options);
   try {
-    const plan = await planSave(client, { destination, tool: toolName(), ...name });
+    const plan = await planSave(client, {
+      destination,
+      tool: toolName(),
+      ...name,
+      ...(encryption && { encryption }),
+    });
     for (const { endpoint, reason } of plan.member.passedOver) {
       context.report.warn(`${endpoint} is passed over: ${reason}`);
     }
@@ -68,6 +78,22 @@ async function destinationFrom(flags: SaveFlags, context: Context): Promise<Dest
   if (process.stdout.isTTY) throw outputTaken('A snapshot is not written to a terminal.');
   const { StreamDestination } = await import('../storage/stream.js');
   return new StreamDestination(process.stdout);
+}
+
+function warnIfInClear(context: Context, { remote }: Destination, encryption: Encryption | undefined): void {
+  if (!remote || encryption !== undefined) return;
+  context.report.warn(
+    'The snapshot holds password hashes and API keys, and leaves this machine unencrypted: add --recipient or --passphrase-file.',
+  );
+}
+
+function plainIsNotEncrypted(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'FORMAT_NOT_ENCRYPTED',
+    message: 'A snapshot in the format etcd is not encrypted: etcd could not read it.',
+    hint: 'Leave out --format etcd, or pipe --to - into age.',
+  });
 }
 
 function outputTaken(message: string): FerryError {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
+import type { S3Options } from '../storage/open.js';
 import type { Storage } from '../storage/storage.js';
 
 export interface StorageFlags {
@@ -20,15 +21,19 @@ export function addStorageOptions(command: Command): Command {
 /** @throws FerryError as `openStorage` */
 export async function openStorageFrom(
   location: string,
-  { s3Endpoint, s3Region, s3PathStyle }: StorageFlags,
+  flags: StorageFlags,
   { env }: Context,
 ): Promise<Storage> {
+  const { openStorage } = await import('../storage/open.js');
+  return openStorage(location, env, s3OptionsFrom(flags));
+}
+
+export function s3OptionsFrom({ s3Endpoint, s3Region, s3PathStyle }: StorageFlags): S3Options {
   // The S3 client tells every user which Node its own later releases will need.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
-  const { openStorage } = await import('../storage/open.js');
-  return openStorage(location, env, {
+  return {
     ...(s3Endpoint !== undefined && { endpoint: s3Endpoint }),
     ...(s3Region !== undefined && { region: s3Region }),
     ...(s3PathStyle !== undefined && { pathStyle: s3PathStyle }),
-  });
+  };
 }

@@ -7,7 +7,7 @@ import { FerryError, systemCode } from './errors.js';
  * is not part of the secret. `what` names it in errors; the secret itself never is.
  */
 export async function readSecretFile(path: string, what: string): Promise<string> {
-  const content = path === '-' ? await text(process.stdin) : await readSmallFile(path, what);
+  const content = await readSmallSecretFile(path, what);
   const secret = content.replace(/\r?\n$/, '');
   if (secret === '') throw unusable(path, what, 'is empty');
   if (/[\n\r\0]/.test(secret)) throw unusable(path, what, 'holds more than one line');
@@ -19,7 +19,9 @@ export async function isReadableByOthers(path: string): Promise<boolean> {
   return path !== '-' && ((await stat(path)).mode & 0o077) !== 0;
 }
 
-async function readSmallFile(path: string, what: string): Promise<string> {
+/** All of a file with secrets, or of standard input for `-`. */
+export async function readSmallSecretFile(path: string, what: string): Promise<string> {
+  if (path === '-') return text(process.stdin);
   try {
     if ((await stat(path)).size > 65_536) throw unusable(path, what, 'is larger than 64 KiB');
     return await readFile(path, 'utf8');

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, gunzip } from 'node:zlib';
 import { Header } from 'tar/header';
 import { FerryError } from '../core/errors.js';
-import { chunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
+import { chunkPrefix, encryptedChunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
+import { decrypt, type DecryptionKeys } from './encryption.js';
 import { parseManifest, type Manifest } from './manifest.js';
 
 const decompress = promisify(gunzip);
@@ -12,98 +14,167 @@ const decompress = promisify(gunzip);
 /** Far above what a writer makes of 1 MiB: a chunk that claims more is damage, not data. */
 const largestChunk = 64 * 1024 * 1024;
 
+/** An archive that is read front to back. `path` names it to people. */
+export interface ArchiveSource {
+  readonly path: string;
+  readonly bytes: AsyncIterable<Buffer>;
+}
+
 /**
- * Reads an archive front to back, passes the plain snapshot to the sink and checks it against the manifest:
- * order and number of chunks, sizes and both hashes.
+ * Passes the plain snapshot of an archive to the sink and checks it against the manifest: order and number of
+ * chunks, sizes and both hashes.
+ * @throws FerryError ARCHIVE_DAMAGED, MANIFEST_INVALID (`integrity`), NOT_AN_ARCHIVE (`source`), SNAPSHOT_ENCRYPTED,
+ * KEY_DOES_NOT_FIT (`denied`)
  */
-export async function readArchive(path: string, sink: ByteSink, signal: AbortSignal): Promise<Manifest> {
-  const reader = new ChunkReader(path, sink);
-  await eachEntry(path, signal, (name, body) => reader.take(name, body));
-  return reader.finish();
-}
-
-class ChunkReader {
-  readonly #path: string;
-  readonly #sink: ByteSink;
-  readonly #plain = createHash('sha256');
-  readonly #stored = createHash('sha256');
-  #plainSize = 0;
-  #storedSize = 0;
-  #chunks = 0;
-  #manifest: Manifest | undefined;
-
-  constructor(path: string, sink: ByteSink) {
-    this.#path = path;
-    this.#sink = sink;
-  }
-
-  async take(name: string, body: Buffer): Promise<void> {
-    if (this.#manifest !== undefined) throw damaged(this.#path, 'has data behind its manifest');
-    if (name === manifestName) {
-      this.#manifest = parseManifest(body, this.#path);
-      return;
-    }
-    if (name !== `${chunkPrefix}${String(this.#chunks).padStart(6, '0')}`) {
-      if (this.#chunks === 0 && !name.startsWith(chunkPrefix)) throw notAnArchive(this.#path);
-      throw damaged(this.#path, `has an entry that does not belong there after chunk ${this.#chunks}`);
-    }
-    this.#stored.update(body);
-    this.#storedSize += body.length;
-    const plain = await this.#decompress(body);
-    this.#plain.update(plain);
-    this.#plainSize += plain.length;
-    this.#chunks += 1;
-    await this.#sink.write(plain);
-  }
-
-  finish(): Manifest {
-    const manifest = this.#manifest;
-    if (manifest === undefined) throw damaged(this.#path, 'has no manifest, so it was cut short');
-    if (manifest.stored.chunks !== this.#chunks || manifest.stored.size !== this.#storedSize) {
-      throw damaged(
-        this.#path,
-        `holds ${this.#chunks} chunks, but its manifest names ${manifest.stored.chunks}`,
-      );
-    }
-    if (manifest.stored.sha256 !== this.#stored.digest('hex')) {
-      throw damaged(this.#path, 'does not match the stored sha256 of its manifest');
-    }
-    if (manifest.plain.size !== this.#plainSize || manifest.plain.sha256 !== this.#plain.digest('hex')) {
-      throw damaged(this.#path, 'does not match the plain sha256 of its manifest');
-    }
-    return manifest;
-  }
-
-  async #decompress(body: Buffer): Promise<Buffer> {
-    try {
-      return await decompress(body, { maxOutputLength: largestChunk });
-    } catch (error) {
-      throw damaged(this.#path, `has a damaged chunk ${this.#chunks}`, error);
-    }
-  }
-}
-
-const blockSize = 512;
-
-/** Calls `take` for each file of the tar, one after the other, so that one chunk at a time is in memory. */
-async function eachEntry(
-  path: string,
+export async function readArchive(
+  archive: string | ArchiveSource,
+  sink: ByteSink,
   signal: AbortSignal,
-  take: (name: string, body: Buffer) => Promise<void>,
-): Promise<void> {
-  const file = createReadStream(path, { highWaterMark: largeRead, signal });
+  keys: DecryptionKeys = noKeys,
+): Promise<Manifest> {
+  if (typeof archive !== 'string') return readFrom(archive, sink, keys);
+  const file = createReadStream(archive, { highWaterMark: largeRead, signal });
   try {
-    await eachEntryOf(path, new ByteReader(file), take);
+    return await readFrom({ path: archive, bytes: file }, sink, keys);
   } finally {
     file.destroy();
   }
 }
 
-async function eachEntryOf(
-  path: string,
-  bytes: ByteReader,
-  take: (name: string, body: Buffer) => Promise<void>,
-): Promise<void> {
+const noKeys: DecryptionKeys = { identities: [], passphrases: [] };
+
+async function readFrom(archive: ArchiveSource, sink: ByteSink, keys: DecryptionKeys): Promise<Manifest> {
+  const stored = new StoredChunks(archive);
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const plain of plainBytes(stored, keys)) {
+    hash.update(plain);
+    size += plain.length;
+    await sink.write(plain);
+  }
+  const manifest = stored.finish();
+  if (manifest.plain.size !== size || manifest.plain.sha256 !== hash.digest('hex')) {
+    throw damaged(archive.path, 'does not match the plain sha256 of its manifest');
+  }
+  return manifest;
+}
+
+/** The chunks of an archive as they lie in it, in their order, and then its manifest. */
+class StoredChunks {
+  readonly path: string;
+  /** Told by the name of the first chunk. */
+  encrypted = false;
+  readonly #source: ArchiveSource;
+  readonly #hash = createHash('sha256');
+  #size = 0;
+  #count = 0;
+  #manifest: Manifest | undefined;
+
+  constructor(source: ArchiveSource) {
+    this.#source = source;
+    this.path = source.path;
+  }
+
+  async *read(): AsyncGenerator<Buffer, void, undefined> {
+    for await (const { name, body } of entriesOf(this.#source)) {
+      if (this.#manifest !== undefined) throw damaged(this.path, 'has data behind its manifest');
+      if (name === manifestName) {
+        this.#manifest = parseManifest(body, this.path);
+        continue;
+      }
+      this.#checkName(name);
+      this.#hash.update(body);
+      this.#size += body.length;
+      this.#count += 1;
+      yield body;
+    }
+  }
+
+  /** To be called when all was read. */
+  finish(): Manifest {
+    const manifest = this.#manifest;
+    if (manifest === undefined) throw damaged(this.path, 'has no manifest, so it was cut short');
+    const { stored, encrypted } = manifest;
+    if (stored.chunks !== this.#count || stored.size !== this.#size) {
+      throw damaged(this.path, `holds ${this.#count} chunks, but its manifest names ${stored.chunks}`);
+    }
+    if (stored.sha256 !== this.#hash.digest('hex')) {
+      throw damaged(this.path, 'does not match the stored sha256 of its manifest');
+    }
+    if ((encrypted !== undefined) !== this.encrypted) {
+      throw damaged(this.path, 'is not encrypted as its manifest says');
+    }
+    return manifest;
+  }
+
+  #checkName(name: string): void {
+    if (this.#count === 0) this.encrypted = name.startsWith(encryptedChunkPrefix);
+    const prefix = this.encrypted ? encryptedChunkPrefix : chunkPrefix;
+    if (name === `${prefix}${String(this.#count).padStart(6, '0')}`) return;
+    if (this.#count === 0 && !name.startsWith(chunkPrefix)) throw notAnArchive(this.path);
+    throw damaged(this.path, `has an entry that does not belong there after chunk ${this.#count}`);
+  }
+}
+
+async function* plainBytes(stored: StoredChunks, keys: DecryptionKeys): AsyncGenerator<Buffer> {
+  const chunks = stored.read();
+  const first = await chunks.next();
+  if (first.done === true) return;
+  const all = startingWith(first.value, chunks);
+  if (stored.encrypted) {
+    yield* decrypted(stored, all, keys);
+    return;
+  }
+  let number = 0;
+  for await (const chunk of all) yield await decompressChunk(chunk, stored.path, number++);
+}
+
+async function* startingWith(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  yield* rest;
+}
+
+async function decompressChunk(chunk: Buffer, path: string, number: number): Promise<Buffer> {
+  try {
+    return await decompress(chunk, { maxOutputLength: largestChunk });
+  } catch (error) {
+    throw damaged(path, `has a damaged chunk ${number}`, error);
+  }
+}
+
+/** The chunks are pieces of one age file, whose content are the compressed chunks one behind the other. */
+async function* decrypted(
+  stored: StoredChunks,
+  chunks: AsyncGenerator<Buffer>,
+  keys: DecryptionKeys,
+): AsyncGenerator<Buffer> {
+  if (keys.identities.length + keys.passphrases.length === 0) throw encrypted(stored.path);
+  const compressed = decrypt(chunks, keys, async (fault, cause) => {
+    if (fault === 'damaged') return damaged(stored.path, 'cannot be decrypted: it was changed', cause);
+    // Damage to the first bytes looks like a wrong key too; the hash tells them apart.
+    while ((await chunks.next()).done !== true);
+    stored.finish();
+    return keyDoesNotFit(stored.path, cause);
+  });
+  const unpacking = createGunzip({ chunkSize: largeRead });
+  pipeline(compressed, unpacking).catch(() => undefined);
+  try {
+    for await (const plain of unpacking) yield plain as Buffer;
+  } catch (error) {
+    throw error instanceof FerryError ? error : damaged(stored.path, 'has a damaged chunk', error);
+  }
+}
+
+const blockSize = 512;
+
+interface Entry {
+  readonly name: string;
+  readonly body: Buffer;
+}
+
+/** Each file of the tar, one after the other, so that one chunk at a time is in memory. */
+async function* entriesOf({ path, bytes: source }: ArchiveSource): AsyncGenerator<Entry, void, undefined> {
+  const bytes = new ByteReader(source);
   for (;;) {
     const head = await bytes.read(blockSize);
     if (head === undefined) throw damaged(path, 'is cut short');
@@ -116,7 +187,7 @@ async function eachEntryOf(
     const body = await bytes.read(size);
     const padding = await bytes.read((blockSize - (size % blockSize)) % blockSize);
     if (body === undefined || padding === undefined) throw damaged(path, 'is cut short');
-    await take(header.path, body);
+    yield { name: header.path, body };
   }
 }
 
@@ -170,5 +241,24 @@ function notAnArchive(path: string): FerryError {
     code: 'NOT_AN_ARCHIVE',
     message: `${path} is a tar file, but not an archive of sensu-ferry.`,
     hint: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
+  });
+}
+
+function encrypted(path: string): FerryError {
+  return new FerryError({
+    kind: 'denied',
+    code: 'SNAPSHOT_ENCRYPTED',
+    message: `The archive ${path} is encrypted.`,
+    hint: 'Add --identity-file or --passphrase-file, whichever it was made for.',
+  });
+}
+
+function keyDoesNotFit(path: string, cause: unknown): FerryError {
+  return new FerryError({
+    kind: 'denied',
+    code: 'KEY_DOES_NOT_FIT',
+    message: `The archive ${path} is encrypted for somebody else: neither identity nor passphrase fits.`,
+    hint: 'Give the identity of one of the recipients, which its manifest.json names, or the passphrase.',
+    cause,
   });
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { Header } from 'tar/header';
+import { startEncryption, type CipherStream, type Encryption } from './encryption.js';
 import type { Manifest } from './manifest.js';
 
 const compress = promisify(gzip);
@@ -16,6 +17,9 @@ export const manifestName = 'manifest.json';
 /** Names the chunks so that `cat snapshot.db.gz.* | gunzip` gives the etcd snapshot back without this program. */
 export const chunkPrefix = 'snapshot.db.gz.';
 
+/** Likewise `cat snapshot.db.gz.age.* | age --decrypt | gunzip`. */
+export const encryptedChunkPrefix = 'snapshot.db.gz.age.';
+
 /** Chunks are compressed side by side on the thread pool, so one core is no limit. */
 const chunksInFlight = 4;
 
@@ -28,14 +32,17 @@ const blockSize = 512;
 export class ArchiveWriter {
   readonly #sink: ByteSink;
   readonly #modified: Date;
+  readonly #encryption: Encryption | undefined;
+  #cipher: CipherStream | undefined;
   readonly #stored = createHash('sha256');
   #storedSize = 0;
   #chunks = 0;
   readonly #inFlight: Promise<Buffer>[] = [];
 
-  constructor(sink: ByteSink, modified: Date) {
+  constructor(sink: ByteSink, modified: Date, encryption?: Encryption) {
     this.#sink = sink;
     this.#modified = modified;
+    this.#encryption = encryption;
   }
 
   /** Adds the next chunk of the plain snapshot. The buffer must not change afterwards. */
@@ -50,6 +57,7 @@ export class ArchiveWriter {
   /** Ends the snapshot; nothing but the manifest may follow. */
   async finishSnapshot(): Promise<Manifest['stored']> {
     while (this.#inFlight.length > 0) await this.#writeOldestChunk();
+    await this.#cipher?.end();
     return {
       size: this.#storedSize,
       sha256: this.#stored.digest('hex'),
@@ -65,9 +73,17 @@ export class ArchiveWriter {
 
   async #writeOldestChunk(): Promise<void> {
     const bytes = await this.#inFlight.shift()!;
+    if (this.#encryption === undefined) return this.#writeChunk(chunkPrefix, bytes);
+    this.#cipher ??= await startEncryption(this.#encryption, (piece) =>
+      this.#writeChunk(encryptedChunkPrefix, piece),
+    );
+    await this.#cipher.write(bytes);
+  }
+
+  async #writeChunk(prefix: string, bytes: Buffer): Promise<void> {
     this.#stored.update(bytes);
     this.#storedSize += bytes.length;
-    await this.#writeEntry(`${chunkPrefix}${String(this.#chunks).padStart(6, '0')}`, bytes);
+    await this.#writeEntry(`${prefix}${String(this.#chunks).padStart(6, '0')}`, bytes);
     this.#chunks += 1;
   }
 

@@ -145,7 +145,7 @@ function readFacts(storage: Storage, file: StoredFile, signal: AbortSignal): Pro
 }
 
 async function archiveFacts(storage: Storage, file: StoredFile, signal: AbortSignal): Promise<Facts> {
-  const { createdAt, etcd, content, plain, stored } = await readManifest(storage, file, signal);
+  const { createdAt, etcd, content, plain, stored, encrypted } = await readManifest(storage, file, signal);
   return {
     createdAt: new Date(createdAt),
     revision: BigInt(etcd.revision),
@@ -154,7 +154,7 @@ async function archiveFacts(storage: Storage, file: StoredFile, signal: AbortSig
     storedSize: file.size,
     digest: content.digest.lasting,
     fingerprint: stored.sha256,
-    encrypted: false,
+    encrypted: encrypted !== undefined,
   };
 }
 

@@ -1,17 +1,14 @@
-import { stat } from 'node:fs/promises';
 import type { DataDirectory } from '../bolt/data-directory.js';
 import type { SnapshotStatus } from '../bolt/status-hash.js';
 import type { FileSource, StoreFile } from '../bolt/store-file.js';
 import type { StoreMetadata } from '../bolt/store-metadata.js';
 import type { Context } from '../core/context.js';
 import { readContents, type StoreContents } from './contents.js';
-import { openStore, type OpenedStore } from './open.js';
+import { openStore, type OpenedStore, type StoreAccess } from './open.js';
 import { asFerryError } from './store-view.js';
 
 /** Everything that is told of a store at rest. Holds API keys: see `NamedApiKey`. */
-export interface Inspection extends Pick<OpenedStore, 'path' | 'kind' | 'manifest' | 'hashChecked'> {
-  /** Bytes of the file as it lies there; undefined for a data directory. */
-  readonly size: number | undefined;
+export interface Inspection extends Pick<OpenedStore, 'path' | 'kind' | 'manifest' | 'hashChecked' | 'size'> {
   readonly contents: StoreContents;
   readonly etcd: EtcdFacts;
   /** Only of a data directory. */
@@ -40,8 +37,12 @@ export type ReplayFacts = Pick<DataDirectory, 'dbRevision' | 'memberId' | 'clust
   };
 
 /** @throws FerryError as `openStore` */
-export async function inspectStore(context: Context, path: string): Promise<Inspection> {
-  const store = await openStore(path, context);
+export async function inspectStore(
+  context: Context,
+  path: string,
+  access?: StoreAccess,
+): Promise<Inspection> {
+  const store = await openStore(path, context, access);
   try {
     const contents = await readContents(store, context);
     context.signal.throwIfAborted();
@@ -50,7 +51,7 @@ export async function inspectStore(context: Context, path: string): Promise<Insp
       kind: store.kind,
       manifest: store.manifest,
       hashChecked: store.hashChecked,
-      size: store.kind === 'data-directory' ? undefined : (await stat(path)).size,
+      size: store.size,
       contents,
       etcd: etcdFacts(store.file),
       replay: isDataDirectory(store.file) ? replayFacts(store.file) : undefined,

@@ -38,8 +38,12 @@ export const manifestSchema = z.object({
   }),
   /** The etcd snapshot as it came from the member, its trailer included. */
   plain: z.object({ size: count, sha256 }),
-  /** The same as it lies in the archive: the chunks one behind the other. */
+  /** The same as it lies in the archive: the chunks, encrypted or not, one behind the other. */
   stored: z.object({ size: count, sha256, chunks: count, compression: z.literal('gzip') }),
+  /** Whom the chunks are encrypted for, as age files are; absent when they are in clear. */
+  encrypted: z
+    .union([z.object({ recipients: z.array(z.string()).min(1) }), z.object({ passphrase: z.literal(true) })])
+    .optional(),
   /** What a restore from this archive alone does not bring back. */
   notIncluded: z.array(z.string()),
 });

@@ -1,6 +1,7 @@
 import { formatId } from '../core/units.js';
 import type { MemberChoice } from '../etcd/snapshot-member.js';
 import type { StoreContents } from './contents.js';
+import type { Encryption } from './encryption.js';
 import type { Manifest } from './manifest.js';
 
 /** What is known of a snapshot once it is whole. */
@@ -8,10 +9,11 @@ export interface SnapshotFacts extends Pick<Manifest, 'plain' | 'stored' | 'tool
   readonly createdAt: Date;
   readonly member: MemberChoice;
   readonly contents: StoreContents;
+  readonly encryption?: Encryption;
 }
 
 export function newManifest(facts: SnapshotFacts): Manifest {
-  const { contents, member, plain, stored, tool } = facts;
+  const { contents, member, plain, stored, tool, encryption } = facts;
   return {
     format: 'sensu-ferry',
     version: 1,
@@ -37,6 +39,12 @@ export function newManifest(facts: SnapshotFacts): Manifest {
     },
     plain,
     stored,
+    ...(encryption && { encrypted: encryptionFacts(encryption) }),
     notIncluded: ['backend.yml, environment files and TLS files of the backends'],
   };
+}
+
+function encryptionFacts(encryption: Encryption): NonNullable<Manifest['encrypted']> {
+  if ('passphrase' in encryption) return { passphrase: true };
+  return { recipients: [...encryption.recipients] };
 }

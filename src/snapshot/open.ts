@@ -1,16 +1,22 @@
 import { open as openFile, stat } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { openSnapshot, type FileSource } from '../bolt/store-file.js';
-import { TempFile } from '../bolt/temp-file.js';
 import type { Replay } from '../bolt/wal-replay.js';
-import { checkTrailer } from '../bolt/trailer.js';
+import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import type { S3Options } from '../storage/open.js';
+import { encryptedChunkPrefix } from './archive-writer.js';
+import type { DecryptionKeys } from './encryption.js';
 import type { Manifest } from './manifest.js';
+import { largeTempFolder, Spool } from './spool.js';
 import { asFerryError, asView, type FileView } from './store-view.js';
 
 /** A store at rest, wherever it came from. */
 export interface OpenedStore extends FileView {
   readonly path: string;
+  /** Bytes of the file as it lies there; undefined for a data directory. */
+  readonly size: number | undefined;
   readonly kind: 'archive' | 'snapshot' | 'data-directory';
   /** Only archives have one. It was checked against the bytes. */
   readonly manifest: Manifest | undefined;
@@ -22,35 +28,59 @@ export interface OpenedStore extends FileView {
   readonly replay: Replay | undefined;
 }
 
+/** How to get at a store that does not simply lie there. */
+export interface StoreAccess {
+  readonly keys?: DecryptionKeys;
+  readonly s3?: S3Options;
+}
+
 /**
  * Opens a `.sferry` archive, an etcd snapshot, a bare `db` file, or a stopped data directory, and checks
- * whatever hash it carries. An archive is unpacked into a nameless temporary file beside the system's others.
+ * whatever hash it carries. The first two may lie in a bucket. What is unpacked or fetched goes into a nameless
+ * temporary file, in clear only if it lies in clear on this machine anyway.
  */
-export async function openStore(path: string, context: Context): Promise<OpenedStore> {
+export async function openStore(
+  path: string,
+  context: Context,
+  access: StoreAccess = {},
+): Promise<OpenedStore> {
   try {
+    if (path.startsWith('s3://')) return await openRemote(path, context, access);
     const kind = await kindOf(path);
     if (kind === 'data-directory') return await openDataDirectoryAt(path);
-    return kind === 'archive' ? await openArchive(path, context) : await openSnapshotAt(path);
+    return kind === 'snapshot'
+      ? await openSnapshotAt(path)
+      : await openArchiveAt(path, kind, context, access);
   } catch (error) {
     throw asFerryError(error, path);
   }
 }
 
-async function kindOf(path: string): Promise<OpenedStore['kind']> {
+type FileKind = 'archive' | 'encrypted-archive' | 'snapshot';
+
+async function kindOf(path: string): Promise<FileKind | 'data-directory'> {
   const found = await stat(path);
   if (found.isDirectory()) return 'data-directory';
   // Opening a pipe that nobody writes to never returns, not even at Ctrl-C.
   if (!found.isFile()) throw notAFile(path);
-  // With its first bytes damaged or gone, the name alone tells an archive.
-  if (found.size > 0 && path.endsWith('.sferry')) return 'archive';
   const file = await openFile(path, 'r');
   try {
-    const head = Buffer.alloc(512);
-    await file.read(head, 0, head.length, 0);
-    return head.toString('latin1', 257, 262) === 'ustar' ? 'archive' : 'snapshot';
+    const head = Buffer.alloc(headLength);
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return fileKindOf(path, head.subarray(0, bytesRead));
   } finally {
     await file.close();
   }
+}
+
+/** The header of a tar's first entry. */
+const headLength = 512;
+
+function fileKindOf(name: string, head: Buffer): FileKind {
+  if (head.toString('latin1').startsWith(encryptedChunkPrefix)) return 'encrypted-archive';
+  if (head.toString('latin1', 257, 262) === 'ustar') return 'archive';
+  // With its first bytes damaged or gone, the name alone tells an archive.
+  return head.length > 0 && name.endsWith('.sferry') ? 'archive' : 'snapshot';
 }
 
 function notAFile(path: string): FerryError {
@@ -68,6 +98,7 @@ async function openDataDirectoryAt(path: string): Promise<OpenedStore> {
   return {
     ...asView(file),
     path,
+    size: undefined,
     kind: 'data-directory',
     manifest: undefined,
     hashChecked: false,
@@ -79,35 +110,78 @@ async function openDataDirectoryAt(path: string): Promise<OpenedStore> {
 async function openSnapshotAt(path: string): Promise<OpenedStore> {
   const { trailer } = await checkTrailer(path);
   const view = asView(openSnapshot(path));
-  return {
-    ...view,
-    path,
-    kind: 'snapshot',
-    manifest: undefined,
-    hashChecked: trailer === 'matches',
-    plain: path,
-    replay: undefined,
-  };
+  const { size } = await stat(path);
+  return { ...snapshotFacts(path, size, trailer), ...view, plain: path };
 }
 
-async function openArchive(path: string, context: Context): Promise<OpenedStore> {
+function snapshotFacts(path: string, size: number, trailer: TrailerCheck['trailer']) {
+  const hashChecked = trailer === 'matches';
+  return { path, size, kind: 'snapshot', manifest: undefined, hashChecked, replay: undefined } as const;
+}
+
+async function openArchiveAt(
+  path: string,
+  kind: 'archive' | 'encrypted-archive',
+  context: Context,
+  { keys }: StoreAccess,
+): Promise<OpenedStore> {
   const { readArchive } = await import('./archive-reader.js');
-  const spool = new TempFile(context.env['TMPDIR'], 'plain');
+  const { size } = await stat(path);
+  const spool = new Spool(largeTempFolder(context.env), kind === 'archive' ? 'plain' : 'sealed');
+  return openSpooled(path, spool, async () => {
+    const manifest = await readArchive(path, spool, context.signal, keys);
+    return { path, size, kind: 'archive', manifest, hashChecked: true, replay: undefined };
+  });
+}
+
+/** Fetches the file once, front to back. */
+async function openRemote(path: string, context: Context, { keys, s3 }: StoreAccess): Promise<OpenedStore> {
+  const { openStorage } = await import('../storage/open.js');
+  const { readArchive } = await import('./archive-reader.js');
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  const storage = await openStorage(path.slice(0, slash), context.env, s3);
+  const head = await buffer(storage.read(name, context.signal, { start: 0, end: headLength }));
+  const kind = fileKindOf(name, head);
+  const spool = new Spool(largeTempFolder(context.env), 'sealed');
+  return openSpooled(path, spool, async () => {
+    let size = 0;
+    const bytes = counted(storage.read(name, context.signal), (length) => (size += length));
+    if (kind !== 'snapshot') {
+      const manifest = await readArchive({ path, bytes }, spool, context.signal, keys);
+      return { path, size, kind: 'archive', manifest, hashChecked: true, replay: undefined };
+    }
+    for await (const chunk of bytes) await spool.write(chunk);
+    const { trailer } = await checkTrailer({ fd: spool.file, path });
+    return snapshotFacts(path, size, trailer);
+  });
+}
+
+async function* counted(
+  bytes: AsyncIterable<Buffer>,
+  count: (length: number) => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    count(chunk.length);
+    yield chunk;
+  }
+}
+
+/** The store in a spool that `fill` fills. The spool goes with it. */
+async function openSpooled(
+  path: string,
+  spool: Spool,
+  fill: () => Promise<Omit<OpenedStore, keyof FileView | 'plain'>>,
+): Promise<OpenedStore> {
   try {
-    const sink = {
-      write: (bytes: Buffer): Promise<void> => {
-        spool.append(bytes, bytes.length);
-        return Promise.resolve();
-      },
-    };
-    const manifest = await readArchive(path, sink, context.signal);
-    const plain = { fd: spool, path };
+    const facts = await fill();
+    const plain = { fd: spool.file, path };
     const view = asView(openSnapshot(plain));
     const close = (): void => {
       view.close();
       spool.close();
     };
-    return { ...view, path, kind: 'archive', manifest, hashChecked: true, plain, replay: undefined, close };
+    return { ...view, ...facts, plain, close };
   } catch (error) {
     spool.close();
     throw error;

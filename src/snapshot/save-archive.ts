@@ -49,9 +49,11 @@ export async function saveArchive(
   }
 }
 
-/** In a folder, the archive's disk has room for the spool too, and holds the same in clear anyway. */
-function openSpool({ env }: Context, { destination }: SavePlan): Spool {
-  if (destination instanceof DirectoryStorage) return new Spool(destination.location, 'plain');
+/** In a folder, the archive's disk has room for the spool too, and may hold the same in clear anyway. */
+function openSpool({ env }: Context, { destination, encryption }: SavePlan): Spool {
+  if (destination instanceof DirectoryStorage) {
+    return new Spool(destination.location, encryption === undefined ? 'plain' : 'sealed');
+  }
   return new Spool(largeTempFolder(env), 'sealed');
 }
 
@@ -68,7 +70,7 @@ async function writeArchive(
   snapshot: ReceivedSnapshot,
   writer: StorageWriter,
 ): Promise<Pick<SavedArchive, 'revision' | 'contents'>> {
-  const archive = new ArchiveWriter(writer, snapshot.createdAt);
+  const archive = new ArchiveWriter(writer, snapshot.createdAt, snapshot.encryption);
   const compressed = compress(snapshot.spool, archive);
   // Its failure is met when its turn comes; until then it must not count as unhandled.
   const compressing = compressed.catch(() => undefined);

@@ -1,3 +1,4 @@
+import type { Encryption } from './encryption.js';
 import type { EtcdClient } from '../etcd/client.js';
 import type { Storage } from '../storage/storage.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
@@ -9,6 +10,8 @@ export interface SaveOptions {
   readonly destination: Destination;
   /** First part of the file's name; by default `sensu-` and the first 8 digits of Sensu's cluster id. */
   readonly name?: string;
+  /** Only of archives. */
+  readonly encryption?: Encryption;
   /** Name and version of this program, for the manifest. */
   readonly tool: string;
 }
