@@ -137,6 +137,12 @@ describe('an encrypted archive', () => {
     expect(readFileSync(join(out, 'snapshot.db')).equals(plain)).toBe(true);
   });
 
+  /** The trap: age's own choice takes 256 MiB, more than any command of this program. */
+  it('takes little memory for a passphrase', async () => {
+    const sealed = await write({ passphrase: 'correct horse' });
+    expect(sealed.toString('latin1')).toMatch(/-> scrypt \S+ 16\n/);
+  });
+
   it('fails when a piece cannot be written, at whatever piece', async () => {
     for (const failAt of [0, 1, 2, 3]) {
       await expect(write({ recipients: [recipient] }, failAt)).rejects.toThrow('the disk is full');

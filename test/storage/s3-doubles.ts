@@ -51,6 +51,33 @@ export async function cuttingProxy(
   return { ...(await listen(server)), cuts: () => cuts };
 }
 
+/** Passes everything on, but ends the first connections that have sent so many bytes. */
+export async function uploadCuttingProxy(
+  endpoint: string,
+  bytes: number,
+  times: number,
+): Promise<Listening & { readonly cuts: () => number }> {
+  let cuts = 0;
+  const { hostname, port } = new URL(endpoint);
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    let passed = 0;
+    client.on('close', () => upstream.destroy());
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+    upstream.on('data', (chunk) => client.write(chunk));
+    client.on('data', (chunk) => {
+      passed += chunk.length;
+      if (passed < bytes || cuts === times) upstream.write(chunk);
+      else {
+        cuts += 1;
+        passed = 0;
+        client.destroy();
+      }
+    });
+  });
+  return { ...(await listen(server)), cuts: () => cuts };
+}
+
 /** Keeps objects in memory as an old server does: writes where it must not, or says that it cannot promise. */
 export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<Listening> {
   const objects = new Map<string, Buffer>();

@@ -9,7 +9,7 @@ import { freePorts } from '../../src/etcd/free-ports.js';
 import { openStorage } from '../../src/storage/open.js';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
 import { contentOf, namesIn, write } from './contract.js';
-import { cuttingProxy, forgetfulServer } from './s3-doubles.js';
+import { cuttingProxy, forgetfulServer, uploadCuttingProxy } from './s3-doubles.js';
 
 const { signal } = new AbortController();
 // Requests that are done let go of it a little later.
@@ -99,6 +99,19 @@ describe('a connection that breaks', () => {
       true,
     );
     expect(proxy.cuts()).toBeGreaterThanOrEqual(4);
+  });
+});
+
+describe('an upload that breaks', () => {
+  it('sends the part again', async () => {
+    const content = Buffer.from(Array.from({ length: 20_000_000 }, (_, index) => index % 241));
+    const proxy = await uploadCuttingProxy(server.endpoint, 5_000_000, 3);
+    onTestFinished(() => proxy.stop());
+    const env = { ...server.env, AWS_ENDPOINT_URL: proxy.endpoint };
+    await write(await openStorage('s3://backups/again', env), 'file', [content]);
+    expect(proxy.cuts()).toBe(3);
+    const direct = await openStorage('s3://backups/again', server.env);
+    expect((await contentOf(direct, 'file')).equals(content)).toBe(true);
   });
 });
 
