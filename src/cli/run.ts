@@ -119,7 +119,8 @@ export function reportFailure(error: unknown, options: OutputOptions): ExitCode 
     process.stderr.write(`${JSON.stringify({ type: 'error', ...failure, stack })}\n`);
     return exit;
   }
-  const hint = failure.hint === '' ? [] : [`hint: ${failure.hint}`];
+  // With --quiet nobody watches: one line is what a log or a mail wants.
+  const hint = failure.hint === '' || options.quiet === true ? [] : [`hint: ${failure.hint}`];
   const lines = [`error: ${failure.message} [${failure.code}]`, ...hint, ...(stack ?? [])];
   process.stderr.write(`${lines.join('\n')}\n`);
   return exit;

@@ -1,14 +1,20 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
+import { withDeadline } from '../core/deadline.js';
+import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { Encryption } from '../snapshot/encryption.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { EtcdClient } from '../etcd/client.js';
-import type { Destination, SavedSnapshot, SavePlan } from '../snapshot/save-plan.js';
+import type { SavedSnapshot, SaveOptions, SavePlan } from '../snapshot/save-plan.js';
+import type { SavedFacts } from '../snapshot/textfile.js';
+import type { Storage } from '../storage/storage.js';
+import type { StreamDestination } from '../storage/stream.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { recorded } from './save-record.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { toolName } from './version.js';
 
@@ -16,6 +22,12 @@ interface SaveFlags extends ConnectionFlags, StorageFlags, EncryptionFlags, Outp
   readonly to: string;
   readonly format: string;
   readonly name?: string;
+  readonly timeout?: string;
+  readonly textfile?: string;
+}
+
+interface SaveResult extends CommandResult {
+  readonly saved: SavedFacts;
 }
 
 export function addSave(snapshot: Command): void {
@@ -24,11 +36,25 @@ export function addSave(snapshot: Command): void {
     .description('take a snapshot of a running etcd, checked while it streams')
     .requiredOption('--to <place>', 'a directory, s3://bucket/prefix, or - for standard output')
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
-    .option('--name <name>', "first part of the file's name; default from Sensu's cluster id");
+    .option('--name <name>', "first part of the file's name; default from Sensu's cluster id")
+    .option('--timeout <duration>', 'stop after so long, such as 10m')
+    .option('--textfile <file>', 'write how it ended as metrics for node_exporter');
   addOutputOptions(addEncryptionOptions(addStorageOptions(addConnectionOptions(command)))).action(runs(save));
 }
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
+  const result = await recorded(context, flags.textfile, () =>
+    withDeadline(context, timeoutOf(flags), (bounded) => connectAndSave(bounded, flags)),
+  );
+  if (flags.to === '-') context.report.info(result.text);
+  return flags.to === '-' || flags.quiet === true ? { ...result, text: '' } : result;
+}
+
+function timeoutOf({ timeout }: SaveFlags): number | undefined {
+  return timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
+}
+
+async function connectAndSave(context: Context, flags: SaveFlags): Promise<SaveResult> {
   const format = parseFormat(flags.format);
   const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
   const destination = await destinationFrom(flags, context);
@@ -37,40 +63,60 @@ async function save(context: Context, flags: SaveFlags): Promise<CommandResult> 
   warnIfInClear(context, destination, encryption);
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
-  const { planSave } = await import('../snapshot/save-plan.js');
+  const { retryWhileClusterChanges } = await import('../snapshot/retry.js');
   const client = await connect(options);
   try {
-    const plan = await planSave(client, {
-      destination,
-      tool: toolName(),
-      ...name,
-      ...(encryption && { encryption }),
-    });
-    for (const { endpoint, reason } of plan.member.passedOver) {
-      context.report.warn(`${endpoint} is passed over: ${reason}`);
-    }
-    const result = await (format === 'etcd' ? plainResult : archiveResult)(context, client, plan);
-    if (flags.to !== '-') return result;
-    context.report.info(result.text);
-    return { ...result, text: '' };
+    const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
+    return await locked(context, destination, (inner) =>
+      retryWhileClusterChanges(inner, () => saveOnce(inner, client, what, format)),
+    );
   } finally {
     await client.close();
   }
 }
 
-async function plainResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<CommandResult> {
+async function saveOnce(
+  context: Context,
+  client: EtcdClient,
+  options: SaveOptions,
+  format: SaveFormat,
+): Promise<SaveResult> {
+  const { planSave } = await import('../snapshot/save-plan.js');
+  const plan = await planSave(client, options);
+  for (const { endpoint, reason } of plan.member.passedOver) {
+    context.report.warn(`${endpoint} is passed over: ${reason}`);
+  }
+  return (format === 'etcd' ? plainResult : archiveResult)(context, client, plan);
+}
+
+async function plainResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<SaveResult> {
   const { savePlain } = await import('../snapshot/save-plain.js');
   const saved = await savePlain(context, client, plan);
-  return { text: describeSaved(saved), json: savedJson(saved) };
+  return { text: describeSaved(saved), json: savedJson(saved), saved: { ...saved, keys: undefined } };
 }
 
-async function archiveResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<CommandResult> {
+async function archiveResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<SaveResult> {
   const { saveArchive } = await import('../snapshot/save-archive.js');
   const saved = await saveArchive(context, client, plan);
-  return { text: describeArchive(saved), json: { ...savedJson(saved), content: contentJson(saved) } };
+  return {
+    text: describeArchive(saved),
+    json: { ...savedJson(saved), content: contentJson(saved) },
+    saved: { ...saved, keys: saved.contents.keys },
+  };
 }
 
-async function destinationFrom(flags: SaveFlags, context: Context): Promise<Destination> {
+/** One run at a time works on a place; what reads standard output is not known. */
+async function locked<Result>(
+  context: Context,
+  destination: Storage | StreamDestination,
+  work: (context: Context) => Promise<Result>,
+): Promise<Result> {
+  if (!('putIfAbsent' in destination)) return work(context);
+  const { takeLockIfPermitted, whileLocked } = await import('../snapshot/lock.js');
+  return whileLocked(context, await takeLockIfPermitted(context, destination), work);
+}
+
+async function destinationFrom(flags: SaveFlags, context: Context): Promise<Storage | StreamDestination> {
   if (flags.to !== '-') return openStorageFrom(flags.to, flags, context);
   if (flags.json === true) {
     throw outputTaken('A document on standard output, which --json asks for, would be in the snapshot.');
@@ -105,7 +151,9 @@ function outputTaken(message: string): FerryError {
   });
 }
 
-function parseFormat(value: string): 'sferry' | 'etcd' {
+type SaveFormat = 'sferry' | 'etcd';
+
+function parseFormat(value: string): SaveFormat {
   if (value === 'sferry' || value === 'etcd') return value;
   throw new FerryError({
     kind: 'usage',

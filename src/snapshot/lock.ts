@@ -56,6 +56,40 @@ export async function takeLock(
   return keep(lock, times.refreshMs, signal);
 }
 
+/**
+ * The same for work that does no harm beside another's. Credentials that may do nothing but write are good ones for a
+ * backup, and cannot lock: it is then done without.
+ */
+export async function takeLockIfPermitted(
+  context: Context,
+  storage: Storage,
+): Promise<StorageLock | undefined> {
+  try {
+    return await takeLock(context, storage);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    context.report.info(`${storage.location} cannot be locked with these credentials.`);
+    return undefined;
+  }
+}
+
+/** Does the work while the lock is held, and lets go of it however the work ends. */
+export async function whileLocked<Result>(
+  context: Context,
+  lock: StorageLock | undefined,
+  work: (context: Context) => Promise<Result>,
+): Promise<Result> {
+  if (lock === undefined) return work(context);
+  try {
+    return await work({ ...context, signal: lock.signal });
+  } catch (error) {
+    lock.signal.throwIfAborted();
+    throw error;
+  } finally {
+    await lock.release();
+  }
+}
+
 /** Refreshes the lock until it is released or lost. */
 function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLock {
   const lost = new AbortController();
@@ -77,7 +111,8 @@ function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLo
       clearInterval(timer);
       released.abort();
       await refreshing;
-      if (!lost.signal.aborted) await lock.remove();
+      // One that cannot be removed is a dead run's from now on, and is taken over as such.
+      if (!lost.signal.aborted) await lock.remove().catch(() => undefined);
     },
   };
 }
@@ -131,7 +166,7 @@ class LockFile {
     if (!after.some((lock) => this.#isMine(lock))) throw locked(this.location, undefined);
     const others = after.filter((lock) => !this.#isMine(lock));
     await this.#refuseLiving(others, staleMs, signal);
-    for (const { file } of others) await this.#storage.remove(file.name, signal);
+    for (const { file } of others) await this.#remove(file.name, signal);
   }
 
   /** False when the lock is another's now, as after a long sleep of this machine. */
@@ -143,12 +178,19 @@ class LockFile {
     return true;
   }
 
-  /** Also when the run was told to stop: that signal is not asked. */
+  /** Also when the run was told to stop, whose signal is not asked. */
   async remove(): Promise<void> {
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(10_000);
     const content = await this.#read(this.#name, signal);
     if (content === undefined || parseHolder(content)?.token !== this.#holder.token) return;
-    await this.#storage.remove(this.#name, signal);
+    await this.#remove(this.#name, signal);
+  }
+
+  /** Who may write but not remove leaves it; its number does not matter once its process has ended. */
+  async #remove(name: string, signal: AbortSignal): Promise<void> {
+    await this.#storage.remove(name, signal).catch((error: unknown) => {
+      if (!isDenied(error)) throw error;
+    });
   }
 
   get #name(): string {
@@ -207,6 +249,10 @@ class LockFile {
       if (time !== undefined) return time;
     }
   }
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof FerryError && error.code === 'S3_ACCESS_DENIED';
 }
 
 function parseHolder(content: Buffer): Holder | undefined {

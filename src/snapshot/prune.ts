@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import type { Storage } from '../storage/storage.js';
 import { readCatalog, type StoredSnapshot, type StrayFile } from './catalog.js';
-import { takeLock } from './lock.js';
+import { takeLock, whileLocked } from './lock.js';
 import { decideRetention, type KeepReason, type RetentionPolicy } from './retention.js';
 import { verifiedName } from './side-files.js';
 
@@ -49,18 +49,15 @@ export async function planPrune(
  */
 export async function applyPrune(context: Context, storage: Storage, plan: PrunePlan): Promise<Pruned> {
   if (plan.remove.length + plan.orphans.length === 0) return { removed: [], kept: plan.keep.length };
-  const lock = await takeLock(context, storage);
-  try {
-    const now = await planPrune(context, storage, plan.policy);
+  return whileLocked(context, await takeLock(context, storage), async (locked) => {
+    const now = await planPrune(locked, storage, plan.policy);
     const planned = new Set(plan.remove.map(({ name }) => name));
     const removed = now.remove.filter(({ name }) => planned.has(name));
-    for (const orphan of now.orphans) await storage.remove(orphan, lock.signal);
+    for (const orphan of now.orphans) await storage.remove(orphan, locked.signal);
     for (const { name } of removed) {
-      await storage.remove(name, lock.signal);
-      await storage.remove(verifiedName(name), lock.signal);
+      await storage.remove(name, locked.signal);
+      await storage.remove(verifiedName(name), locked.signal);
     }
     return { removed, kept: now.keep.length + now.remove.length - removed.length };
-  } finally {
-    await lock.release();
-  }
+  });
 }

@@ -68,6 +68,12 @@ describe('systemd units', () => {
     const [service] = systemdUnits({ ...nightly, save: ['--to', 's3://bucket/sensu'] });
     expect(service!.text).not.toContain('ReadWritePaths');
   });
+
+  it('let metrics be written', () => {
+    const save = ['--to', 's3://bucket/sensu', '--textfile=/var/lib/node_exporter/sensu-ferry.prom'];
+    const [service] = systemdUnits({ ...nightly, save });
+    expect(service!.text).toContain('ReadWritePaths=/var/lib/node_exporter\n');
+  });
 });
 
 describe('a cron line', () => {

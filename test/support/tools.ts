@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** A program that only tests need: where scripts/fetch-tools has put it, or on the PATH. */
+/** A program that only tests need: where `npm run tools` has put it, or on the PATH. */
 export function findTool(name: string): string {
   const { SENSU_FERRY_CACHE, XDG_CACHE_HOME, PATH = '' } = process.env;
   const cache = SENSU_FERRY_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'sensu-ferry');

@@ -1,5 +1,5 @@
-import { basename } from 'node:path';
-import { commandsOf, destinationOf, isDirectory, type ScheduledSave } from './scheduled-save.js';
+import { basename, dirname } from 'node:path';
+import { commandsOf, destinationOf, isDirectory, optionValue, type ScheduledSave } from './scheduled-save.js';
 
 export interface UnitFile {
   readonly name: string;
@@ -25,7 +25,6 @@ export function systemdUnits(schedule: ScheduledSave): readonly UnitFile[] {
 function service(schedule: ScheduledSave): string {
   const credentials = new Credentials();
   const commands = commandsOf(schedule).map((command) => credentials.commandLine(command));
-  const destination = destinationOf(schedule.save)!;
   return lines([
     '[Unit]',
     'Description=Snapshot of the Sensu store',
@@ -36,13 +35,23 @@ function service(schedule: ScheduledSave): string {
     'Type=oneshot',
     ...commands.map((command) => `ExecStart=${command}`),
     ...credentials.settings(),
-    ...(isDirectory(destination) ? [`ReadWritePaths=${quote(destination)}`] : []),
+    ...writablePlaces(schedule.save).map((path) => `ReadWritePaths=${quote(path)}`),
     ...hardening,
     'TimeoutStartSec=1h',
     'Nice=10',
     'IOSchedulingClass=best-effort',
     'IOSchedulingPriority=7',
   ]);
+}
+
+/** The folder for snapshots, and that of the metrics, which is replaced and so must be writable itself. */
+function writablePlaces(save: readonly string[]): readonly string[] {
+  const destination = destinationOf(save)!;
+  const textfile = optionValue(save, '--textfile');
+  return [
+    ...(isDirectory(destination) ? [destination] : []),
+    ...(textfile === undefined ? [] : [dirname(textfile)]),
+  ];
 }
 
 function timer({ at }: ScheduledSave): string {
