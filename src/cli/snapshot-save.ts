@@ -126,7 +126,11 @@ async function destinationFrom(flags: SaveFlags, context: Context): Promise<Stor
   return new StreamDestination(process.stdout);
 }
 
-function warnIfInClear(context: Context, { remote }: Destination, encryption: Encryption | undefined): void {
+function warnIfInClear(
+  context: Context,
+  { remote }: Storage | StreamDestination,
+  encryption: Encryption | undefined,
+): void {
   if (!remote || encryption !== undefined) return;
   context.report.warn(
     'The snapshot holds password hashes and API keys, and leaves this machine unencrypted: add --recipient or --passphrase-file.',
