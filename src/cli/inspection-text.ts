@@ -74,7 +74,7 @@ function facts(inspection: Inspection): readonly string[] {
     const { memberName, version } = manifest.etcd;
     rows.push(['Taken', `${manifest.createdAt} from ${printable(memberName)} (etcd ${printable(version)})`]);
     rows.push(['', `etcd snapshot of ${formatBytes(manifest.plain.size)}, sha256 ${manifest.plain.sha256}`]);
-    if (manifest.encrypted !== undefined) rows.push(['Encrypted', encryptedFor(manifest.encrypted)]);
+    if (manifest.encrypted !== undefined) rows.push(['Cipher', cipherOf(manifest.encrypted)]);
   }
   if (replay !== undefined) rows.push(['WAL', replayWords(replay, etcd)]);
   return rows.map(([name, words]) => `  ${name.padEnd(8)} ${words}`);
@@ -189,8 +189,8 @@ function replayJson(replay: ReplayFacts): unknown {
   };
 }
 
-function encryptedFor(encrypted: NonNullable<Manifest['encrypted']>): string {
+function cipherOf(encrypted: NonNullable<Manifest['encrypted']>): string {
   return 'passphrase' in encrypted
-    ? 'with a passphrase'
-    : `for ${encrypted.recipients.map(printable).join(', ')}`;
+    ? 'age, with a passphrase'
+    : `age, for ${encrypted.recipients.map(printable).join(', ')}`;
 }
