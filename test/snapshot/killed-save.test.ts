@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readArchive } from '../../src/snapshot/archive-reader.js';
+import { openStorage } from '../../src/storage/open.js';
+import { ferry, startFerry } from '../cli/ferry.js';
+import { namesIn } from '../storage/contract.js';
+import { startEtcd, type RunningEtcd } from '../support/etcd.js';
+import { startS3Server, type S3Server } from '../support/s3-server.js';
+
+let folder: string;
+let etcd: RunningEtcd;
+let server: S3Server;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-killed-'));
+  [etcd, server] = await Promise.all([startEtcd(), startS3Server()]);
+  await server.addBucket('backups');
+  const client = await etcd.connect();
+  // More than a part of an upload.
+  for (let i = 0; i < 12; i += 1) {
+    const key = Buffer.from(`/sensu.io/noise/${i}`);
+    await client.txn({ writes: [{ type: 'put', key, value: randomBytes(1_000_000) }] });
+  }
+});
+afterAll(async () => {
+  await Promise.all([etcd.stop(), server.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+const { signal } = new AbortController();
+
+function save(location: string): Promise<{ code: number | null; stderr: string }> {
+  return ferry(['snapshot', 'save', '--endpoints', etcd.endpoint, '--to', location], { env: server.env });
+}
+
+async function saveAndKill(location: string, afterMs: number): Promise<void> {
+  const saving = startFerry(['snapshot', 'save', '--endpoints', etcd.endpoint, '--to', location], {
+    env: server.env,
+  });
+  saving.finished.catch(() => undefined);
+  const ended = once(saving.child, 'close');
+  await setTimeout(afterMs);
+  saving.child.kill('SIGKILL');
+  await ended;
+}
+
+/** The snapshots that are listed. Each is read to its end and checked. */
+async function wholeSnapshots(location: string): Promise<string[]> {
+  const storage = await openStorage(location, server.env);
+  const names = (await namesIn(storage)).filter((name) => !name.startsWith('sensu-ferry.lock'));
+  for (const name of names) {
+    const bytes = storage.read(name, signal);
+    await readArchive({ path: name, bytes }, { write: () => Promise.resolve() }, signal);
+    await storage.remove(name, signal);
+  }
+  return names;
+}
+
+// Some thirty runs of the program, one after the other.
+describe('a save that is killed at any moment', { timeout: 240_000 }, () => {
+  it.each(['a folder', 'a bucket'])(
+    'leaves whole snapshots only in %s, and the next one works',
+    async (place) => {
+      const location = place === 'a bucket' ? 's3://backups/killed' : await mkdtemp(join(folder, 'to-'));
+      const startedAt = performance.now();
+      expect(await save(location)).toMatchObject({ code: 0 });
+      const durationMs = performance.now() - startedAt;
+      expect(await wholeSnapshots(location)).toHaveLength(1);
+      await fc.assert(
+        fc.asyncProperty(fc.integer({ min: 25, max: 110 }), async (percent) => {
+          await saveAndKill(location, (durationMs * percent) / 100);
+          expect((await wholeSnapshots(location)).length).toBeLessThanOrEqual(1);
+        }),
+        { numRuns: 25, endOnFailure: true },
+      );
+      expect(await save(location)).toMatchObject({ code: 0 });
+      expect(await wholeSnapshots(location)).toHaveLength(1);
+    },
+  );
+});
