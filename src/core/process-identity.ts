@@ -1,4 +1,5 @@
 import { readFile, readlink } from 'node:fs/promises';
+import { systemCode } from './errors.js';
 
 /**
  * Which of all processes on all machines a process is. A process id alone is given anew, also in each container and
@@ -23,7 +24,19 @@ export async function lookForProcess({
   pidSpace,
 }: ProcessIdentity): Promise<'running' | 'gone' | 'unknown'> {
   if (pidSpace === '' || pidSpace !== (await thisPidSpace())) return 'unknown';
-  return (await startOf(pid)) === startedAt ? 'running' : 'gone';
+  if (!isTaken(pid)) return 'gone';
+  const start = await startOf(pid);
+  // A hardened system hides the processes of other users.
+  if (start === '') return 'unknown';
+  return start === startedAt ? 'running' : 'gone';
+}
+
+function isTaken(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return systemCode(error) !== 'ESRCH';
+  }
 }
 
 async function thisPidSpace(): Promise<string> {
@@ -35,7 +48,7 @@ async function thisPidSpace(): Promise<string> {
   }
 }
 
-/** Empty when there is no such process. */
+/** Empty when there is no such process, or none that may be seen. */
 async function startOf(pid: number): Promise<string> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   // The name of the program, in parentheses, may hold anything.

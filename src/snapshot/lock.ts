@@ -24,7 +24,7 @@ const usual: LockTimes = { refreshMs: 60_000, staleMs: 15 * 60_000 };
 
 const holderSchema = z.object({
   host: z.string(),
-  pid: z.number(),
+  pid: z.int().positive(),
   startedAt: z.string(),
   pidSpace: z.string(),
   since: z.iso.datetime(),
