@@ -13,6 +13,7 @@ export interface Meta {
 
 const magic = 0xed0cdaed;
 const formatVersion = 2;
+const metaFlag = 0x04;
 /** Behind the 16 bytes of the page header; the checksum covers the 56 bytes before it. */
 const metaOffset = 16;
 const checksumOffset = 56;
@@ -73,6 +74,23 @@ function metaAt(file: FileWindow, offset: number): Meta | undefined {
     pageSize >= 512 && pageSize <= 1 << 24 && (pageSize & (pageSize - 1)) === 0 && root < highWaterMark;
   if (!plausible || highWaterMark * pageSize > Number.MAX_SAFE_INTEGER) return undefined;
   return { pageSize, root, highWaterMark, txid: bytes.readBigUInt64LE(48) };
+}
+
+/** A meta page of a bbolt file; of the file's two the one with the higher `txid` counts. */
+export function metaPage(id: 0 | 1, freelist: number, meta: Meta): Buffer {
+  const page = Buffer.alloc(meta.pageSize);
+  page.writeBigUInt64LE(BigInt(id), 0);
+  page.writeUInt16LE(metaFlag, 8);
+  const body = page.subarray(metaOffset, metaOffset + metaLength);
+  body.writeUInt32LE(magic, 0);
+  body.writeUInt32LE(formatVersion, 4);
+  body.writeUInt32LE(meta.pageSize, 8);
+  body.writeBigUInt64LE(BigInt(meta.root), 16);
+  body.writeBigUInt64LE(BigInt(freelist), 32);
+  body.writeBigUInt64LE(BigInt(meta.highWaterMark), 40);
+  body.writeBigUInt64LE(meta.txid, 48);
+  body.writeBigUInt64LE(fnv64a(body.subarray(0, checksumOffset)), checksumOffset);
+  return page;
 }
 
 /** FNV-1a over 64 bits. */

@@ -1,10 +1,10 @@
 import type { CorruptFileError } from './corrupt.js';
 
 /** bbolt's page flags. */
-export const pageKind = { branch: 0x01, leaf: 0x02 } as const;
+export const pageKind = { branch: 0x01, leaf: 0x02, freelist: 0x10 } as const;
 
-const headerLength = 16;
-const elementLength = 16;
+export const headerLength = 16;
+export const elementLength = 16;
 
 export interface PageHeader {
   readonly id: number;

@@ -1,6 +1,6 @@
 import { BboltWriter } from './bbolt-writer.js';
 import type { Pair } from './bbolt-writer.js';
-import { ProtoWriter } from './proto-writer.js';
+import { ProtoWriter } from '../../src/bolt/proto-writer.js';
 
 /** One revision of a key, as the bucket `key` holds it. */
 export interface KeyRecord {

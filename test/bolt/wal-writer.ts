@@ -1,5 +1,5 @@
 import { crc32c } from '../../src/bolt/crc32c.js';
-import { ProtoWriter } from './proto-writer.js';
+import { ProtoWriter } from '../../src/bolt/proto-writer.js';
 
 /** Builds the bytes of WAL files. The checksum goes on from one file to the next. */
 export class WalWriter {

@@ -9,7 +9,7 @@ import { CorruptFileError } from '../../src/bolt/corrupt.js';
 import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
 import type { DataDirectory, DataDirectoryOptions } from '../../src/bolt/data-directory.js';
 import { ModelStore } from './model.js';
-import { ProtoWriter } from './proto-writer.js';
+import { ProtoWriter } from '../../src/bolt/proto-writer.js';
 import { uint64, writeStore } from './store-writer.js';
 import { walFileName, WalWriter } from './wal-writer.js';
 

@@ -1,4 +1,4 @@
-/** Writes protobuf: enough of it to make the files of etcd's that tests read. Fields that are zero are left out. */
+/** Writes protobuf as etcd's own encoder does: fields in the order of the calls, and none that is zero or empty. */
 export class ProtoWriter {
   readonly #parts: Buffer[] = [];
 
