@@ -43,8 +43,9 @@ export class BboltFile {
     return this.file.path;
   }
 
-  bucket(name: string): Bucket | undefined {
-    return this.buckets.find((bucket) => bucket.name.equals(Buffer.from(name)));
+  bucket(name: string | Buffer): Bucket | undefined {
+    const bytes = typeof name === 'string' ? Buffer.from(name) : name;
+    return this.buckets.find((bucket) => bucket.name.equals(bytes));
   }
 
   /**

@@ -9,6 +9,16 @@ interface ChangedKey {
   readonly inBase: boolean;
 }
 
+/** A revision that a replay has added to a store. */
+export interface StoreWrite {
+  readonly main: bigint;
+  /** Place within the revision's transaction, from 0. */
+  readonly sub: bigint;
+  readonly key: Buffer;
+  /** Undefined for a deletion. */
+  readonly entry: StoreEntry | undefined;
+}
+
 const mostKeys = 1000;
 const mostBytes = 1024 * 1024;
 
@@ -21,16 +31,16 @@ export class ChangedStore {
   /** By key, as latin1: a string for each byte sequence, unlike utf8. */
   readonly #changes = new Map<string, ChangedKey>();
   #sorted: readonly ChangedKey[] | undefined;
-  /** Revisions written by the replay. */
-  #written = 0;
+  readonly #writes: StoreWrite[] = [];
   #keyDifference = 0;
 
   constructor(base: DbStore) {
     this.#base = base;
   }
 
-  get written(): number {
-    return this.#written;
+  /** In the order in which etcd writes them. */
+  get writes(): readonly StoreWrite[] {
+    return this.#writes;
   }
 
   /** Live keys now less live keys on disk. */
@@ -44,14 +54,14 @@ export class ChangedStore {
   }
 
   set(entry: StoreEntry): void {
-    this.#change(entry.key, entry);
+    this.#change(entry.key, entry, entry.modRevision);
   }
 
-  delete(key: Buffer): void {
-    this.#change(key, undefined);
+  delete(key: Buffer, revision: bigint): void {
+    this.#change(key, undefined, revision);
   }
 
-  #change(key: Buffer, entry: StoreEntry | undefined): void {
+  #change(key: Buffer, entry: StoreEntry | undefined, main: bigint): void {
     const name = key.toString('latin1');
     const before = this.#changes.get(name);
     const inBase = before ? before.inBase : this.#baseEntry(key) !== undefined;
@@ -59,7 +69,8 @@ export class ChangedStore {
     this.#keyDifference += Number(entry !== undefined) - Number(lived);
     this.#changes.set(name, { key, entry, inBase });
     this.#sorted = undefined;
-    this.#written++;
+    const last = this.#writes.at(-1);
+    this.#writes.push({ main, sub: last?.main === main ? last.sub + 1n : 0n, key, entry });
   }
 
   #baseEntry(key: Buffer): StoreEntry | undefined {

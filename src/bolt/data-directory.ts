@@ -1,5 +1,6 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BucketToWrite } from './bbolt-writer.js';
 import { CorruptFileError } from './corrupt.js';
 import { findLayout, findReceivedDb, selectWal } from './data-layout.js';
 import type { DataLayout } from './data-layout.js';
@@ -10,6 +11,8 @@ import type { IndexOptions } from './index-builder.js';
 import type { IndexProgress } from './key-bucket.js';
 import { readRaftTail } from './raft-log.js';
 import type { RaftTail } from './raft-log.js';
+import { replayedBuckets } from './replayed-buckets.js';
+import { changedBuckets } from './store-image.js';
 import { openDb } from './store-file.js';
 import type { DbStore, StoreFile, StoreTotals } from './store-file.js';
 import type { KeyHead, KeyRange, Revision, StoreEntry } from './types.js';
@@ -36,6 +39,13 @@ export interface DataDirectory extends StoreFile {
   readonly clusterId: bigint | undefined;
   /** Why it could not be told whether an etcd is running on the directory; undefined when none is. */
   readonly useUnknown: string | undefined;
+  /** What a snapshot of the store holds: the buckets of the db file, and in them what the replay has changed. */
+  buckets(): readonly BucketToWrite[];
+  /**
+   * To be called when everything wanted has been read.
+   * @throws CorruptFileError DATA_DIR_IN_USE, or FILE_CHANGED when an etcd has run on the directory since it was opened
+   */
+  assertUntouched(): void;
 }
 
 /**
@@ -46,15 +56,14 @@ export interface DataDirectory extends StoreFile {
  */
 export function openDataDirectory(path: string, options: DataDirectoryOptions = {}): DataDirectory {
   const layout = findLayout(path);
-  const dbPath = join(layout.snapFolder, 'db');
-  const useUnknown = refuseInUse(layout, dbPath, options.locksFile);
-  const base = openNewestDb(layout, dbPath, options);
+  const untouched = new Untouched(layout, options.locksFile);
+  const base = openNewestDb(layout, options);
   try {
     const tail = readTail(layout, base.consistentIndex ?? 0n);
     const replayed = replayTail(base, tail, layout.walFolder, options.beyondCommit);
     // An etcd that started meanwhile would have changed the files under the replay.
-    refuseInUse(layout, dbPath, options.locksFile);
-    return new ReplayedDirectory(path, base, tail, replayed, useUnknown);
+    untouched.assert();
+    return new ReplayedDirectory(path, base, tail, replayed, untouched);
   } catch (error) {
     base.close();
     throw error;
@@ -66,22 +75,56 @@ export function openDataDirectory(path: string, options: DataDirectoryOptions = 
  * @throws CorruptFileError NOT_A_DATA_DIRECTORY
  */
 export function findHolder(path: string, locksFile?: string): LockState {
-  const layout = findLayout(path);
-  return findLock([join(layout.snapFolder, 'db'), ...layout.walFiles], locksFile);
+  return findLock(filesOf(findLayout(path)), locksFile);
 }
 
-function refuseInUse(layout: DataLayout, dbPath: string, locksFile: string | undefined): string | undefined {
-  const lock = findLock([dbPath, ...layout.walFiles], locksFile);
-  if (lock.state === 'held') {
-    const holder = lock.pid > 0 ? `process ${lock.pid}` : 'a process';
-    const what = `is in use: ${holder} holds a lock on ${lock.path}`;
-    throw new CorruptFileError('DATA_DIR_IN_USE', layout.path, what);
+/** Those that a running etcd locks. */
+function filesOf({ snapFolder, walFiles }: DataLayout): readonly string[] {
+  return [join(snapFolder, 'db'), ...walFiles];
+}
+
+/** Watches that no etcd runs on a directory while it is read. */
+class Untouched {
+  /** Why that cannot be told for certain. */
+  readonly unknown: string | undefined;
+  readonly #layout: DataLayout;
+  readonly #locksFile: string | undefined;
+  readonly #marks: readonly string[];
+
+  constructor(layout: DataLayout, locksFile: string | undefined) {
+    this.#layout = layout;
+    this.#locksFile = locksFile;
+    this.unknown = this.#refuseInUse();
+    this.#marks = filesOf(layout).map(markOf);
   }
-  return lock.state === 'unknown' ? lock.reason : undefined;
+
+  assert(): void {
+    this.#refuseInUse();
+    for (const [i, path] of filesOf(this.#layout).entries()) {
+      if (markOf(path) !== this.#marks[i]) {
+        throw new CorruptFileError('FILE_CHANGED', path, 'was written to while it was read');
+      }
+    }
+  }
+
+  #refuseInUse(): string | undefined {
+    const lock = findLock(filesOf(this.#layout), this.#locksFile);
+    if (lock.state === 'held') {
+      const holder = lock.pid > 0 ? `process ${lock.pid}` : 'a process';
+      const what = `is in use: ${holder} holds a lock on ${lock.path}`;
+      throw new CorruptFileError('DATA_DIR_IN_USE', this.#layout.path, what);
+    }
+    return lock.state === 'unknown' ? lock.reason : undefined;
+  }
 }
 
-function openNewestDb(layout: DataLayout, dbPath: string, options: IndexOptions): DbStore {
-  const db = openDb(dbPath, options);
+function markOf(path: string): string {
+  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+function openNewestDb(layout: DataLayout, options: IndexOptions): DbStore {
+  const db = openDb(join(layout.snapFolder, 'db'), options);
   const received = findReceivedDb(layout, db.consistentIndex ?? 0n);
   if (received === undefined) return db;
   db.close();
@@ -124,15 +167,11 @@ class ReplayedDirectory implements DataDirectory {
   readonly useUnknown: string | undefined;
   readonly replayed: Replay;
   readonly #base: DbStore;
-  readonly #changed: ReplayedStore['store'];
+  readonly #result: ReplayedStore;
+  readonly #untouched: Untouched;
 
-  constructor(
-    path: string,
-    base: DbStore,
-    tail: RaftTail,
-    { store, applier, replay }: ReplayedStore,
-    useUnknown: string | undefined,
-  ) {
+  constructor(path: string, base: DbStore, tail: RaftTail, result: ReplayedStore, untouched: Untouched) {
+    const { applier, replay } = result;
     this.path = path;
     this.revision = applier.revision as Revision;
     this.compactedRevision = applier.compacted as Revision;
@@ -147,14 +186,27 @@ class ReplayedDirectory implements DataDirectory {
     this.clusterVersion = applier.clusterVersion;
     this.storageVersion = base.storageVersion;
     this.consistentIndex = replay.toIndex;
-    this.term = tail.entries.at(-1)?.term ?? base.term;
+    this.term = replay.toTerm;
     this.confState = base.confState;
     this.memberId = tail.memberId;
     this.clusterId = tail.clusterId;
-    this.useUnknown = useUnknown;
+    this.useUnknown = untouched.unknown;
     this.replayed = replay;
     this.#base = base;
-    this.#changed = store;
+    this.#result = result;
+    this.#untouched = untouched;
+  }
+
+  get #changed(): ReplayedStore['store'] {
+    return this.#result.store;
+  }
+
+  buckets(): readonly BucketToWrite[] {
+    return changedBuckets(this.#base.bbolt, replayedBuckets(this.#base, this.#result));
+  }
+
+  assertUntouched(): void {
+    this.#untouched.assert();
   }
 
   indexing(): Generator<IndexProgress, void, undefined> {
@@ -163,15 +215,15 @@ class ReplayedDirectory implements DataDirectory {
 
   totals(): StoreTotals {
     const { keys, records } = this.#base.totals();
-    return { keys: keys + this.#changed.keyDifference, records: records + this.#changed.written };
+    return { keys: keys + this.#changed.keyDifference, records: records + this.#changed.writes.length };
   }
 
   keys(range?: KeyRange): Iterable<readonly KeyHead[]> {
-    return this.#changed.written === 0 ? this.#base.keys(range) : this.#changed.keys(range);
+    return this.#changed.writes.length === 0 ? this.#base.keys(range) : this.#changed.keys(range);
   }
 
   entries(range?: KeyRange): Iterable<readonly StoreEntry[]> {
-    return this.#changed.written === 0 ? this.#base.entries(range) : this.#changed.entries(range);
+    return this.#changed.writes.length === 0 ? this.#base.entries(range) : this.#changed.entries(range);
   }
 
   close(): void {

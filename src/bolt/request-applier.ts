@@ -96,7 +96,7 @@ export class RequestApplier {
         wrote = true;
       } else if (operation.type === 'delete') {
         const keys = [...this.#store.keys(operation.range)].flat();
-        for (const { key } of keys) this.#store.delete(key);
+        for (const { key } of keys) this.#store.delete(key, revision);
         wrote ||= keys.length > 0;
       } else if (operation.type === 'txn') {
         const chosen = branches.shift() ? operation.success : operation.failure;
@@ -171,11 +171,12 @@ export class RequestApplier {
     this.#baseKeys ??= this.#store.baseKeysOfLeases(this.#revoked);
     const onDisk = this.#baseKeys.get(id) ?? [];
     const still = onDisk.filter((key) => this.#store.get(key)?.lease === id);
-    const changed = this.#store.changedKeysOfLease(id);
-    for (const key of [...still, ...changed]) {
-      if (this.#store.get(key)) this.#store.delete(key);
+    const keys = [...still, ...this.#store.changedKeysOfLease(id)].sort((a, b) => Buffer.compare(a, b));
+    if (keys.length > 0) this.revision++;
+    for (const key of keys) {
+      // A key may be among both.
+      if (this.#store.get(key)) this.#store.delete(key, this.revision);
     }
-    if (still.length + changed.length > 0) this.revision++;
   }
 
   #alarm(request: RaftRequest & { readonly type: 'alarm' }): void {

@@ -151,6 +151,11 @@ export class DbStore implements StoreFile {
     this.revision = [newest, compacted, 1n].reduce((a, b) => (a > b ? a : b)) as Revision;
   }
 
+  /** The file's buckets as they lie there. */
+  get bbolt(): BboltFile {
+    return this.#db;
+  }
+
   *indexing(): Generator<IndexProgress, void, undefined> {
     if (this.#indexed) return;
     if (this.#closed) throw new Error(`${this.path} is read after it was closed`);

@@ -15,7 +15,7 @@ export type TrailerCheck =
   /** A bare `db` file: etcd puts the trailer at the end of a snapshot only. */
   | { readonly trailer: 'absent' };
 
-const sha256Length = 32;
+export const sha256Length = 32;
 const sectorLength = 512;
 const largeRead = 1024 * 1024;
 

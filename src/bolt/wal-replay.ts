@@ -16,6 +16,8 @@ export interface Replay {
   /** Index of the first of them and the last; the last is the db's own when there are none. */
   readonly fromIndex: bigint;
   readonly toIndex: bigint;
+  /** Raft term of the last entry; undefined where neither log nor db file tells. */
+  readonly toTerm: bigint | undefined;
   /** The end of the log, beyond what this member knew to be agreed on when it stopped. */
   readonly beyondCommit: { readonly entries: number; readonly applied: boolean };
   /** Requests that were not carried out, by etcd's name for them, as they change neither keys nor leases. */
@@ -73,6 +75,7 @@ export function replayTail(
     entries: requests.length,
     fromIndex: consistentIndex + 1n,
     toIndex: consistentIndex + BigInt(requests.length),
+    toTerm: entries.at(-1)?.term ?? base.term,
     beyondCommit: { entries: tail.entries.length - committed.length, applied: all },
     passedOver: applier.passedOver,
     tornTail: tail.tornTail,
