@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -6,6 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
 import type { DataDirectory } from '../../src/bolt/data-directory.js';
 import { etcdVersions, startEtcd } from '../support/etcd.js';
+import { writeColdSnapshot } from './cold-writer.js';
+import { readBuckets } from './page-account.js';
 import { RandomRequests } from './random-requests.js';
 
 /** What a store holds, as text: a difference is then readable. */
@@ -56,6 +59,14 @@ function contentsAtRest(store: DataDirectory): Contents {
   };
 }
 
+/** All revisions that no compaction can have taken away yet, and the leases, byte for byte. */
+function recordsOf(path: string, compacted: bigint): { keys: unknown[]; leases: unknown } {
+  const { key, lease } = readBuckets(path);
+  const isNewer = ([revision]: readonly [string, string]): boolean =>
+    Buffer.from(revision, 'latin1').readBigUInt64BE() > compacted;
+  return { keys: key!.filter(isNewer), leases: lease };
+}
+
 test.each(etcdVersions)(
   'what etcd %s was told before it was killed is what it holds again, and what is read at rest',
   async (version) => {
@@ -90,10 +101,21 @@ test.each(etcdVersions)(
     const store = openDataDirectory(join(copy, basename(member.dataDir)));
     const read = contentsAtRest(store);
     expect(store.replayed.entries).toBeGreaterThanOrEqual(20);
+    const { compactedRevision } = store;
     store.close();
+    const cold = join(copy, 'cold.db');
+    writeColdSnapshot(join(copy, basename(member.dataDir)), cold);
     await member.start();
     expect(read, `seed ${seed}`).toEqual(told);
     expect(await contentsOf(client), `etcd itself, seed ${seed}`).toEqual(told);
+    const own = join(copy, 'own.db');
+    execFileSync(etcd.binaries.etcdctl, [`--endpoints=${etcd.endpoint}`, 'snapshot', 'save', own], {
+      env: { ETCDCTL_API: '3' },
+      stdio: 'pipe',
+    });
+    const expected = recordsOf(own, compactedRevision);
+    expect(expected.keys.length).toBeGreaterThan(20);
+    expect(recordsOf(cold, compactedRevision), `the snapshot, seed ${seed}`).toEqual(expected);
   },
   120_000,
 );
