@@ -8,6 +8,8 @@ export interface Meta {
   readonly root: number;
   /** Number of pages in use or once used: every page id is below it. */
   readonly highWaterMark: number;
+  /** Page of the list of free pages; undefined where it is not written, as etcd 3.3 and newer have it. */
+  readonly freelist: number | undefined;
   readonly txid: bigint;
 }
 
@@ -18,6 +20,8 @@ const metaFlag = 0x04;
 const metaOffset = 16;
 const checksumOffset = 56;
 const metaLength = 64;
+/** In place of the freelist's page. */
+const noFreelist = 0xffff_ffff_ffff_ffffn;
 
 /**
  * The newer of the two valid meta pages: bbolt writes them in turn, so that one is whole after any crash.
@@ -62,18 +66,33 @@ function secondMeta(file: FileWindow): Meta | undefined {
 }
 
 function metaAt(file: FileWindow, offset: number): Meta | undefined {
-  if (offset + metaOffset + metaLength > file.size) return undefined;
+  const meta = readMetaAt(file, offset);
+  return typeof meta === 'string' ? undefined : meta;
+}
+
+/** The meta page whose page begins at `offset`, or what is wrong with it. */
+export function readMetaAt(file: FileWindow, offset: number): Meta | string {
+  if (offset + metaOffset + metaLength > file.size) return 'is beyond the end of the file';
   const bytes = file.view(offset + metaOffset, metaLength);
-  if (bytes.readUInt32LE(0) !== magic || bytes.readUInt32LE(4) !== formatVersion) return undefined;
-  if (bytes.readBigUInt64LE(checksumOffset) !== fnv64a(bytes.subarray(0, checksumOffset))) return undefined;
+  if (bytes.readUInt32LE(0) !== magic) return 'does not have the mark of a meta page';
+  if (bytes.readUInt32LE(4) !== formatVersion) return `has the format version ${bytes.readUInt32LE(4)}`;
+  if (bytes.readBigUInt64LE(checksumOffset) !== fnv64a(bytes.subarray(0, checksumOffset))) {
+    return 'does not have the checksum that it says';
+  }
   const pageSize = bytes.readUInt32LE(8);
   const root = Number(bytes.readBigUInt64LE(16));
+  const freelist = bytes.readBigUInt64LE(32);
   const highWaterMark = Number(bytes.readBigUInt64LE(40));
   // A checksum can be made to fit; the numbers must still make sense before anything is computed with them.
   const plausible =
     pageSize >= 512 && pageSize <= 1 << 24 && (pageSize & (pageSize - 1)) === 0 && root < highWaterMark;
-  if (!plausible || highWaterMark * pageSize > Number.MAX_SAFE_INTEGER) return undefined;
-  return { pageSize, root, highWaterMark, txid: bytes.readBigUInt64LE(48) };
+  if (!plausible || highWaterMark * pageSize > Number.MAX_SAFE_INTEGER)
+    return 'has numbers that make no sense';
+  return {
+    ...{ pageSize, root, highWaterMark },
+    freelist: freelist === noFreelist ? undefined : Number(freelist),
+    txid: bytes.readBigUInt64LE(48),
+  };
 }
 
 /** A meta page of a bbolt file; of the file's two the one with the higher `txid` counts. */

@@ -1,5 +1,3 @@
-import type { CorruptFileError } from './corrupt.js';
-
 /** bbolt's page flags. */
 export const pageKind = { branch: 0x01, leaf: 0x02, freelist: 0x10 } as const;
 
@@ -42,11 +40,7 @@ export interface BranchElements {
 }
 
 /** Copied out of the page, as the window moves on while the children are visited. */
-export function branchElements(
-  bytes: Buffer,
-  count: number,
-  fail: (what: string) => CorruptFileError,
-): BranchElements {
+export function branchElements(bytes: Buffer, count: number, fail: (what: string) => Error): BranchElements {
   if (count === 0) throw fail('is a branch without children');
   let dataStart = headerLength + count * elementLength;
   if (dataStart > bytes.length) throw fail(`is too short for its ${count} elements`);
@@ -70,7 +64,7 @@ export function branchElements(
  * Checks that every element lies inside the page, that none shares bytes with another, and that the keys
  * ascend. Elements that overlap would let a few bytes stand for gigabytes.
  */
-export function checkLeaf(leaf: LeafPage, fail: (what: string) => CorruptFileError): void {
+export function checkLeaf(leaf: LeafPage, fail: (what: string) => Error): void {
   const { bytes, count } = leaf;
   let dataStart = headerLength + count * elementLength;
   if (dataStart > bytes.length) throw fail(`is too short for its ${count} elements`);
