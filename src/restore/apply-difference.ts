@@ -6,7 +6,7 @@ import type { Lease, LeaseId, Revision, StoreEntry } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { forEachConcurrently } from './concurrently.js';
 import { listKeys, type Difference, type KeyListing } from './difference.js';
-import { showKeys } from './key-name.js';
+import { showKeys } from '../sensu/key-name.js';
 import { isInPart, isThere } from './load-plan.js';
 import { leaseOf, leasesById, type Part } from './part.js';
 import { ensureLeases, existingLeases, type LeaseOutcome } from './target-leases.js';

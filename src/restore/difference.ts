@@ -3,7 +3,7 @@ import { FerryError } from '../core/errors.js';
 import { asFerryError } from '../snapshot/store-view.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
-import { showKey } from './key-name.js';
+import { showKey } from '../sensu/key-name.js';
 import { leasesById } from './part.js';
 import { after } from './transaction.js';
 

@@ -4,7 +4,7 @@ import { formatId } from '../core/units.js';
 import type { EtcdClient, LeaseKeeper, LeaseState } from '../etcd/client.js';
 import type { Lease, LeaseId } from '../store/view.js';
 import { forEachConcurrently } from './concurrently.js';
-import { showKeys } from './key-name.js';
+import { showKeys } from '../sensu/key-name.js';
 
 const requestsInFlight = 32;
 

@@ -3,7 +3,7 @@ import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
 import type { Revision, StoreEntry } from '../store/view.js';
-import { showKey, showKeys } from './key-name.js';
+import { showKey, showKeys } from '../sensu/key-name.js';
 
 /**
  * The revision that the key must have, 0n for none. `vacant`: nor may anything lie between it and the vacant

@@ -6,7 +6,7 @@ import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/v
 import { readAlongside } from './alongside.js';
 import { isThere } from './load-plan.js';
 import type { KeyPair } from './merge-by-key.js';
-import { showKeys } from './key-name.js';
+import { showKeys } from '../sensu/key-name.js';
 import { leasesById, wholeStore, type Part } from './part.js';
 import { readLeases, type LeaseOutcome } from './target-leases.js';
 

@@ -113,7 +113,7 @@ export function apiKeyHint(keyName: string): string {
 }
 
 /** Sensu's own rule to tell its two encodings apart. */
-function isJson(value: Buffer): boolean {
+export function isJson(value: Buffer): boolean {
   return value[0] === 0x7b;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { showKey, showKeys } from '../../src/restore/key-name.js';
+import { showKey, showKeys } from '../../src/sensu/key-name.js';
 
 describe('keys as they are shown', () => {
   it('hides API keys and session ids, and tells two of them apart', () => {
