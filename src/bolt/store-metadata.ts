@@ -61,7 +61,7 @@ export function readStoreMetadata(db: BboltFile): StoreMetadata {
   const finished = revisionValue(db, meta, 'finishedCompactRev');
   const scheduled = revisionValue(db, meta, 'scheduledCompactRev');
   return {
-    leases: readBucket(db, 'lease').map((pair, i) => decodeLease(db, pair.value, i)),
+    leases: readBucket(db, 'lease').map((pair, i) => decodeLease(db, pair, i)),
     authEnabled: auth.get('authEnabled')?.equals(Buffer.of(1)) ?? false,
     users: readBucket(db, 'authUsers').map((pair) => pair.key.toString()),
     roles: readBucket(db, 'authRoles').map((pair) => pair.key.toString()),
@@ -105,7 +105,7 @@ function reader(db: BboltFile, bucket: string, i: number, bytes: Buffer): ProtoR
 }
 
 /** leasepb.Lease: ID = 1, TTL = 2, RemainingTTL = 3. */
-function decodeLease(db: BboltFile, value: Buffer, i: number): Lease {
+function decodeLease(db: BboltFile, { key, value }: Pair, i: number): Lease {
   const message = reader(db, 'lease', i, value);
   let id = 0n;
   let ttl = 0n;
@@ -115,6 +115,7 @@ function decodeLease(db: BboltFile, value: Buffer, i: number): Lease {
     else message.skip();
   }
   if (id === 0n) throw corrupt(db, 'lease', i, 'the record has no id');
+  if (key.length !== 8 || key.readBigInt64BE() !== id) throw corrupt(db, 'lease', i, 'is not keyed by its id');
   return { id: id as LeaseId, ttl };
 }
 

@@ -137,6 +137,32 @@ const shapes = {
   Wrapper: { varint: [2, 3], bytes: [4], messages: { 1: 'TypeMeta' } },
 } as const;
 
-export function shapeOf(name: MessageName): MessageShape {
-  return shapes[name] as MessageShape;
+export interface FieldTable {
+  /** By field number: the wire type that the field must have; `anyType` for a field that is not known. */
+  readonly wireTypes: Uint8Array;
+  readonly messages: Readonly<Record<number, MessageName>>;
+}
+
+export const anyType = 255;
+/** Above the numbers of every field that is known. */
+const fieldNumbers = 128;
+
+const tables = new Map<MessageName, FieldTable>();
+
+/** The shape as it is looked up for every field of a value. */
+export function fieldTable(name: MessageName): FieldTable {
+  let table = tables.get(name);
+  if (table === undefined) {
+    table = tableOf(shapes[name]);
+    tables.set(name, table);
+  }
+  return table;
+}
+
+function tableOf({ varint = [], bytes = [], double = [], messages = {} }: MessageShape): FieldTable {
+  const wireTypes = new Uint8Array(fieldNumbers).fill(anyType);
+  for (const number of varint) wireTypes[number] = 0;
+  for (const number of double) wireTypes[number] = 1;
+  for (const number of [...bytes, ...Object.keys(messages).map(Number)]) wireTypes[number] = 2;
+  return { wireTypes, messages };
 }

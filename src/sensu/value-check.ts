@@ -1,6 +1,6 @@
 import { ProtoReader } from '../bolt/proto-reader.js';
 import type { KeyClass } from './key-space.js';
-import { shapeOf, type MessageName } from './message-shapes.js';
+import { anyType, fieldTable, type MessageName } from './message-shapes.js';
 import { MalformedValueError } from './protobuf.js';
 import { unsnappy } from './snappy.js';
 import { decodeApiKey, decodeTypeMeta, decodeUser, isJson } from './values.js';
@@ -141,22 +141,20 @@ function readMessage(parent: ProtoReader, name: MessageName, found: Map<MessageN
 }
 
 function readFields(reader: ProtoReader, name: MessageName, found: Map<MessageName, Named>): Named {
-  const { varint, bytes, double, messages } = shapeOf(name);
+  const { wireTypes, messages } = fieldTable(name);
   const own = { name: '', namespace: '' };
   for (let field = reader.field(); field !== 0; field = reader.field()) {
-    const nested = messages?.[field];
+    const expected = wireTypes[field] ?? anyType;
+    if (expected !== anyType && reader.wireType !== expected) {
+      throw reader.malformed('has a field of the wrong type');
+    }
+    const nested = messages[field];
     if (nested !== undefined) {
       const inner = readMessage(reader, nested, found);
       if (nested === 'ObjectMeta') found.set(name, inner);
-    } else if (bytes?.includes(field)) {
-      const value = reader.view();
-      if (name === 'ObjectMeta' && field === 1) own.name = value.toString();
-      else if (name === 'ObjectMeta' && field === 2) own.namespace = value.toString();
-    } else {
-      const expected = varint?.includes(field) ? 0 : double?.includes(field) ? 1 : reader.wireType;
-      if (reader.wireType !== expected) throw reader.malformed('has a field of the wrong type');
-      reader.skip();
-    }
+    } else if (name === 'ObjectMeta' && field === 1) own.name = reader.string();
+    else if (name === 'ObjectMeta' && field === 2) own.namespace = reader.string();
+    else reader.skip();
   }
   return own;
 }

@@ -5,7 +5,13 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, gunzip } from 'node:zlib';
 import { Header } from 'tar/header';
 import { FerryError } from '../core/errors.js';
-import { chunkPrefix, encryptedChunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
+import {
+  chunkPrefix,
+  encryptedChunkPrefix,
+  entryHead,
+  manifestName,
+  type ByteSink,
+} from './archive-writer.js';
 import { decrypt, type DecryptionKeys } from './encryption.js';
 import { parseManifest, type Manifest } from './manifest.js';
 
@@ -175,6 +181,7 @@ interface Entry {
 /** Each file of the tar, one after the other, so that one chunk at a time is in memory. */
 async function* entriesOf({ path, bytes: source }: ArchiveSource): AsyncGenerator<Entry, void, undefined> {
   const bytes = new ByteReader(source);
+  let modified: Date | undefined;
   for (;;) {
     const head = await bytes.read(blockSize);
     if (head === undefined) throw damaged(path, 'is cut short');
@@ -187,8 +194,18 @@ async function* entriesOf({ path, bytes: source }: ArchiveSource): AsyncGenerato
     const body = await bytes.read(size);
     const padding = await bytes.read((blockSize - (size % blockSize)) % blockSize);
     if (body === undefined || padding === undefined) throw damaged(path, 'is cut short');
+    // A tar's own sum misses bytes that have changed places; all entries are of one time.
+    modified ??= header.mtime ?? new Date(0);
+    if (ours(header.path) && !head.equals(entryHead(header.path, size, modified))) {
+      throw damaged(path, `has a header that was changed, before ${header.path}`);
+    }
+    if (padding.some((byte) => byte !== 0)) throw damaged(path, `has bytes behind ${header.path}`);
     yield { name: header.path, body };
   }
+}
+
+function ours(name: string): boolean {
+  return name === manifestName || name.startsWith(chunkPrefix);
 }
 
 /** A tar ends with two blocks of zeroes, of which the first was read. */

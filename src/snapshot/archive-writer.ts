@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { Header } from 'tar/header';
 import { startEncryption, type CipherStream, type Encryption } from './encryption.js';
-import type { Manifest } from './manifest.js';
+import { manifestBytes, type Manifest } from './manifest.js';
 
 const compress = promisify(gzip);
 
@@ -67,7 +67,7 @@ export class ArchiveWriter {
   }
 
   async finish(manifest: Manifest): Promise<void> {
-    await this.#writeEntry(manifestName, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+    await this.#writeEntry(manifestName, manifestBytes(manifest));
     await this.#sink.write(Buffer.alloc(2 * blockSize));
   }
 
@@ -88,9 +88,15 @@ export class ArchiveWriter {
   }
 
   async #writeEntry(path: string, body: Buffer): Promise<void> {
-    const head = Buffer.alloc(blockSize);
-    new Header({ path, size: body.length, mode: 0o600, mtime: this.#modified, type: 'File' }).encode(head);
+    const head = entryHead(path, body.length, this.#modified);
     const padding = Buffer.alloc((blockSize - (body.length % blockSize)) % blockSize);
     await this.#sink.write(Buffer.concat([head, body, padding]));
   }
+}
+
+/** The block before an entry of an archive: it has no other form, so that a reader sees any change to it. */
+export function entryHead(path: string, size: number, modified: Date): Buffer {
+  const head = Buffer.alloc(blockSize);
+  new Header({ path, size, mode: 0o600, mtime: modified, type: 'File' }).encode(head);
+  return head;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FerryError } from '../core/errors.js';
 
@@ -50,17 +51,50 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
+const sealedSchema = manifestSchema.extend({ seal: sha256 });
+
+/** The last field of the file: the sha256 of the file itself, computed with these zeroes in its place. */
+const unsealed = '0'.repeat(64);
+
+export function manifestBytes(manifest: Manifest): Buffer {
+  const text = `${JSON.stringify({ ...manifest, seal: unsealed }, null, 2)}\n`;
+  const at = text.lastIndexOf(unsealed);
+  return Buffer.from(`${text.slice(0, at)}${sealOf(text)}${text.slice(at + unsealed.length)}`);
+}
+
+function sealOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** @throws FerryError MANIFEST_INVALID; ARCHIVE_DAMAGED when it is not what was written (`integrity`) */
 export function parseManifest(bytes: Buffer, archive: string): Manifest {
+  const text = bytes.toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(text);
   } catch (error) {
     throw invalid(archive, 'is not JSON', error);
   }
-  const parsed = manifestSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw invalid(archive, `is not valid at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? ''}`);
+  const parsed = sealedSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw invalid(archive, `is not valid at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? ''}`);
+  }
+  const { seal, ...manifest } = parsed.data;
+  const at = text.lastIndexOf(seal);
+  if (sealOf(`${text.slice(0, at)}${unsealed}${text.slice(at + seal.length)}`) !== seal) {
+    throw changed(archive);
+  }
+  return manifest;
+}
+
+function changed(archive: string): FerryError {
+  return new FerryError({
+    kind: 'integrity',
+    code: 'ARCHIVE_DAMAGED',
+    message: `The manifest in ${archive} is not what was written: it does not have the sha256 that it says.`,
+    hint: 'Take another snapshot file; nothing was changed.',
+  });
 }
 
 function invalid(archive: string, fault: string, cause?: unknown): FerryError {
