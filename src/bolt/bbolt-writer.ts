@@ -54,9 +54,10 @@ export function* writeBbolt(
   buckets: readonly BucketToWrite[],
   layout: BboltLayout,
 ): Generator<Buffer, BboltLayout, undefined> {
-  const meta = { pageSize: pageLength, root: layout.root, highWaterMark: layout.pages };
-  yield metaPage(0, freelistPage, { ...meta, txid: 1n });
-  yield metaPage(1, freelistPage, { ...meta, txid: 0n });
+  const { root, pages } = layout;
+  const meta = { pageSize: pageLength, root, highWaterMark: pages, freelist: freelistPage };
+  yield metaPage(0, { ...meta, txid: 1n });
+  yield metaPage(1, { ...meta, txid: 0n });
   yield new PageBuilder(pageKind.freelist).finish(freelistPage);
   return yield* new FileBuilder().build(buckets);
 }

@@ -96,7 +96,7 @@ export function readMetaAt(file: FileWindow, offset: number): Meta | string {
 }
 
 /** A meta page of a bbolt file; of the file's two the one with the higher `txid` counts. */
-export function metaPage(id: 0 | 1, freelist: number, meta: Meta): Buffer {
+export function metaPage(id: 0 | 1, meta: Meta): Buffer {
   const page = Buffer.alloc(meta.pageSize);
   page.writeBigUInt64LE(BigInt(id), 0);
   page.writeUInt16LE(metaFlag, 8);
@@ -105,7 +105,7 @@ export function metaPage(id: 0 | 1, freelist: number, meta: Meta): Buffer {
   body.writeUInt32LE(formatVersion, 4);
   body.writeUInt32LE(meta.pageSize, 8);
   body.writeBigUInt64LE(BigInt(meta.root), 16);
-  body.writeBigUInt64LE(BigInt(freelist), 32);
+  body.writeBigUInt64LE(meta.freelist === undefined ? noFreelist : BigInt(meta.freelist), 32);
   body.writeBigUInt64LE(BigInt(meta.highWaterMark), 40);
   body.writeBigUInt64LE(meta.txid, 48);
   body.writeBigUInt64LE(fnv64a(body.subarray(0, checksumOffset)), checksumOffset);

@@ -24,7 +24,6 @@ export interface PageCheck {
 }
 
 const metaPage = 0x04;
-const freelistPage = 0x10;
 /** A page that claims so many elements keeps their number in its first 8 bytes. */
 const manyElements = 0xffff;
 const pageHeaderLength = 16;
@@ -238,7 +237,7 @@ class PageChecker {
     try {
       const { bytes, count, flags } = this.#claim(freelist);
       this.#reached -= bytes.length / this.#meta.pageSize;
-      if (flags !== freelistPage) throw new PageFault('is named as the list of free pages, but is none');
+      if (flags !== pageKind.freelist) throw new PageFault('is named as the list of free pages, but is none');
       this.#checkFreeIds(freelist, bytes, count);
     } catch (error) {
       if (!(error instanceof PageFault)) throw error;

@@ -115,7 +115,8 @@ function decodeLease(db: BboltFile, { key, value }: Pair, i: number): Lease {
     else message.skip();
   }
   if (id === 0n) throw corrupt(db, 'lease', i, 'the record has no id');
-  if (key.length !== 8 || key.readBigInt64BE() !== id) throw corrupt(db, 'lease', i, 'is not keyed by its id');
+  if (key.length !== 8 || key.readBigInt64BE() !== id)
+    throw corrupt(db, 'lease', i, 'is not keyed by its id');
   return { id: id as LeaseId, ttl };
 }
 
