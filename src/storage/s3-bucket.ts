@@ -24,12 +24,12 @@ export class S3Bucket {
 
   /** Makes requests; what fails is an error of this program, or the reason of the abort. */
   async ask<Answer>(
-    request: (options: { abortSignal: AbortSignal }) => Promise<Answer>,
+    request: (options: RequestOptions) => Promise<Answer>,
     signal: AbortSignal,
   ): Promise<Answer> {
     signal.throwIfAborted();
     try {
-      return await request({ abortSignal: signal });
+      return await request(requestOptions(signal));
     } catch (error) {
       signal.throwIfAborted();
       throw this.explain(error);
@@ -39,4 +39,13 @@ export class S3Bucket {
   explain(error: unknown): unknown {
     return asS3Error(error, this.location);
   }
+}
+
+export interface RequestOptions {
+  readonly abortSignal: AbortSignal;
+}
+
+/** A signal of its own for each request: of many that listen to one, Node suspects that they were forgotten. */
+export function requestOptions(signal: AbortSignal): RequestOptions {
+  return { abortSignal: AbortSignal.any([signal]) };
 }

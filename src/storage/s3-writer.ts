@@ -7,7 +7,7 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
-import type { S3Bucket } from './s3-bucket.js';
+import type { RequestOptions, S3Bucket } from './s3-bucket.js';
 import { requestFault } from './s3-errors.js';
 import type { StorageWriter } from './storage.js';
 
@@ -136,7 +136,7 @@ export class S3Writer implements StorageWriter {
   }
 
   /** An answer that was lost is asked for again, and by then the upload has become the object. */
-  async #isWhole(options: { abortSignal: AbortSignal }): Promise<boolean> {
+  async #isWhole(options: RequestOptions): Promise<boolean> {
     const head = this.#bucket.client.send(new HeadObjectCommand(this.#object), options);
     return head.then(
       ({ ContentLength }) => ContentLength === this.#size,

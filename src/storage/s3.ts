@@ -16,7 +16,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Environment } from '../core/context.js';
 import { fileExists, missingFile, refuseBadName } from './names.js';
 import type { S3Location, S3Options } from './open.js';
-import { S3Bucket } from './s3-bucket.js';
+import { requestOptions, S3Bucket, type RequestOptions } from './s3-bucket.js';
 import { createS3Client } from './s3-client.js';
 import { isNotFound, requestFault } from './s3-errors.js';
 import { S3Writer } from './s3-writer.js';
@@ -49,7 +49,7 @@ class S3Storage implements Storage {
     const pages = paginateListObjectsV2(
       { client },
       { Bucket, Prefix: folder, Delimiter: '/' },
-      { abortSignal: signal },
+      requestOptions(signal),
     );
     for (;;) {
       const page = await this.#bucket.ask(() => pages.next(), signal);
@@ -157,7 +157,7 @@ class S3Storage implements Storage {
       ...((start > 0 || last !== '') && { Range: `bytes=${start}-${last}` }),
       ...(version !== undefined && { IfMatch: version }),
     });
-    return this.#bucket.client.send(command, { abortSignal: signal });
+    return this.#bucket.client.send(command, requestOptions(signal));
   }
 
   /** False too where the credentials may not ask: those that may only write are the safest for a backup. */
@@ -174,7 +174,7 @@ class S3Storage implements Storage {
     }, signal);
   }
 
-  #put(name: string, content: Buffer, options: { abortSignal: AbortSignal }, IfNoneMatch?: string) {
+  #put(name: string, content: Buffer, options: RequestOptions, IfNoneMatch?: string) {
     const command = new PutObjectCommand({
       ...this.#bucket.object(name),
       Body: content,

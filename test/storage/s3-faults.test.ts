@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +11,6 @@ import { contentOf, namesIn, write } from './contract.js';
 import { cuttingProxy, forgetfulServer, uploadCuttingProxy } from './s3-doubles.js';
 
 const { signal } = new AbortController();
-// Requests that are done let go of it a little later.
-setMaxListeners(50, signal);
 
 let server: S3Server;
 beforeAll(async () => {
