@@ -90,6 +90,21 @@ describe('a snapshot in a bucket', () => {
     });
   });
 
+  it('can be put there by somebody who may do nothing but that', async () => {
+    const writer = await server.addWriteOnlyBucket('write-only');
+    const saved = await ferry(save('s3://write-only/sensu'), { env: writer });
+    expect(saved).toMatchObject({ code: 0 });
+    // What the first could not remove again is not in the way of the next.
+    expect(await ferry(save('s3://write-only/sensu'), { env: writer })).toMatchObject({ code: 0 });
+    const names = await namesIn(await openStorage('s3://write-only/sensu', server.env));
+    expect(names).toContainEqual(expect.stringMatching(archiveName));
+    expectFailure(
+      await ferry(['snapshot', 'list', 's3://write-only/sensu'], { env: writer }),
+      12,
+      'S3_ACCESS_DENIED',
+    );
+  });
+
   it('that is not there is said before the snapshot is fetched', async () => {
     expectFailure(await ferry(save('s3://nowhere'), { env: server.env }), 2, 'S3_BUCKET_MISSING');
     const env = { ...server.env, AWS_SECRET_ACCESS_KEY: 'wrong-secret' };
