@@ -6,7 +6,10 @@ import {
   PutObjectCommand,
   UploadPartCommand,
   type CompletedPart,
+  type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
+import { setTimeout } from 'node:timers/promises';
+import { FerryError } from '../core/errors.js';
 import type { RequestOptions, S3Bucket } from './s3-bucket.js';
 import { requestFault } from './s3-errors.js';
 import type { StorageWriter } from './storage.js';
@@ -14,6 +17,9 @@ import type { StorageWriter } from './storage.js';
 /** S3 takes 10,000 parts of at least 5 MiB; these are enough for ten stores of the largest size that etcd allows. */
 const partSize = 8 * 1024 * 1024;
 const partsInFlight = 3;
+
+/** Before a part is sent once more, after the SDK has tried it for a moment. */
+const pausesMs = [1000, 3000, 10_000, 30_000];
 
 /** How long a server may take to forget an upload that is given up. */
 const abortMs = 30_000;
@@ -88,8 +94,7 @@ export class S3Writer implements StorageWriter {
     this.#part = Buffer.alloc(0);
     this.#filled = 0;
     const command = new UploadPartCommand({ ...this.#object, UploadId: this.#uploadId, PartNumber, Body });
-    const sending = this.#bucket
-      .ask((options) => this.#bucket.client.send(command, options), this.#signal)
+    const sending = this.#upload(command)
       .then(({ ETag }) => {
         this.#parts[PartNumber - 1] = { PartNumber, ...(ETag !== undefined && { ETag }) };
       })
@@ -100,6 +105,19 @@ export class S3Writer implements StorageWriter {
     this.#inFlight.add(sending);
     if (this.#inFlight.size >= partsInFlight) await Promise.race(this.#inFlight);
     this.#throwFailure();
+  }
+
+  /** A server that is started anew must not cost an upload of an hour. */
+  async #upload(command: UploadPartCommand): Promise<UploadPartCommandOutput> {
+    for (const pause of pausesMs) {
+      try {
+        return await this.#bucket.ask((options) => this.#bucket.client.send(command, options), this.#signal);
+      } catch (error) {
+        if (!(error instanceof FerryError) || error.kind !== 'unreachable') throw error;
+        await setTimeout(pause, undefined, { signal: this.#signal }).catch(() => undefined);
+      }
+    }
+    return this.#bucket.ask((options) => this.#bucket.client.send(command, options), this.#signal);
   }
 
   async #begin(): Promise<string> {

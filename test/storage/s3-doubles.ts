@@ -78,6 +78,33 @@ export async function uploadCuttingProxy(
   return { ...(await listen(server)), cuts: () => cuts };
 }
 
+/** Passes everything on; after so many bytes it is away for a while, as a server that is started anew. */
+export async function restartedProxy(endpoint: string, bytes: number, awayMs: number): Promise<Listening> {
+  let passed = 0;
+  const sockets = new Set<Socket>();
+  const { hostname, port } = new URL(endpoint);
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    sockets.add(client);
+    client.on('close', () => upstream.destroy());
+    upstream.on('error', () => client.destroy()).on('close', () => client.destroy());
+    upstream.on('data', (chunk) => client.write(chunk));
+    client.on('data', (chunk) => {
+      const before = passed;
+      passed += chunk.length;
+      if (before < bytes && passed >= bytes) restart();
+      else upstream.write(chunk);
+    });
+  });
+  const listening = await listen(server);
+  const restart = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    setTimeout(() => server.listen(Number(new URL(listening.endpoint).port), '127.0.0.1'), awayMs);
+  };
+  return listening;
+}
+
 /** Keeps objects in memory as an old server does: writes where it must not, or says that it cannot promise. */
 export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<Listening> {
   const objects = new Map<string, Buffer>();

@@ -8,7 +8,7 @@ import { freePorts } from '../../src/etcd/free-ports.js';
 import { openStorage } from '../../src/storage/open.js';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
 import { contentOf, namesIn, write } from './contract.js';
-import { cuttingProxy, forgetfulServer, uploadCuttingProxy } from './s3-doubles.js';
+import { cuttingProxy, forgetfulServer, restartedProxy, uploadCuttingProxy } from './s3-doubles.js';
 
 const { signal } = new AbortController();
 
@@ -108,6 +108,18 @@ describe('an upload that breaks', () => {
     await write(await openStorage('s3://backups/again', env), 'file', [content]);
     expect(proxy.cuts()).toBe(3);
     const direct = await openStorage('s3://backups/again', server.env);
+    expect((await contentOf(direct, 'file')).equals(content)).toBe(true);
+  });
+});
+
+describe('a server that is started anew in the middle of an upload', () => {
+  it('does not end the upload', async () => {
+    const content = Buffer.alloc(20_000_000, 'sensu');
+    const proxy = await restartedProxy(server.endpoint, 10_000_000, 3000);
+    onTestFinished(() => proxy.stop());
+    const env = { ...server.env, AWS_ENDPOINT_URL: proxy.endpoint };
+    await write(await openStorage('s3://backups/restarted', env), 'file', [content]);
+    const direct = await openStorage('s3://backups/restarted', server.env);
     expect((await contentOf(direct, 'file')).equals(content)).toBe(true);
   });
 });
