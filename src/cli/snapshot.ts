@@ -6,11 +6,13 @@ import { addPin } from './snapshot-pin.js';
 import { addPrune } from './snapshot-prune.js';
 import { addSave } from './snapshot-save.js';
 import { addSchedule } from './snapshot-schedule.js';
+import { addVerify } from './snapshot-verify.js';
 
 export function addSnapshotCommands(program: Command): void {
   const snapshot = program.command('snapshot').description('take snapshots, look into them and keep them');
   addSave(snapshot);
   addInspect(snapshot);
+  addVerify(snapshot);
   addList(snapshot);
   addPrune(snapshot);
   addPin(snapshot);

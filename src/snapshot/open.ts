@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { openSnapshot, type FileSource } from '../bolt/store-file.js';
 import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
-import type { Context } from '../core/context.js';
+import type { Context, Environment } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { S3Options } from '../storage/open.js';
 import { encryptedChunkPrefix } from './archive-writer.js';
@@ -57,6 +57,33 @@ export async function openStore(
 }
 
 type FileKind = 'archive' | 'encrypted-archive' | 'snapshot';
+
+/** What lies at a path, unread. */
+export interface FoundFile {
+  readonly kind: FileKind | 'data-directory';
+  /** The bytes of a file in a bucket, front to back, to be read once; undefined for what lies here. */
+  readonly remote: AsyncIterable<Buffer> | undefined;
+}
+
+/** @throws FerryError as `openStore`, but for what is wrong in the file */
+export async function findFile(
+  path: string,
+  { env, signal }: Pick<Context, 'env' | 'signal'>,
+  { s3 }: StoreAccess,
+): Promise<FoundFile> {
+  if (!path.startsWith('s3://')) return { kind: await kindOf(path), remote: undefined };
+  const { name, storage, kind } = await findRemote(path, env, signal, s3);
+  return { kind, remote: storage.read(name, signal) };
+}
+
+async function findRemote(path: string, env: Environment, signal: AbortSignal, s3: S3Options | undefined) {
+  const { openStorage } = await import('../storage/open.js');
+  const slash = path.lastIndexOf('/');
+  const name = path.slice(slash + 1);
+  const storage = await openStorage(path.slice(0, slash), env, s3);
+  const head = await buffer(storage.read(name, signal, { start: 0, end: headLength }));
+  return { name, storage, kind: fileKindOf(name, head) };
+}
 
 async function kindOf(path: string): Promise<FileKind | 'data-directory'> {
   const found = await stat(path);
@@ -136,13 +163,8 @@ async function openArchiveAt(
 
 /** Fetches the file once, front to back. */
 async function openRemote(path: string, context: Context, { keys, s3 }: StoreAccess): Promise<OpenedStore> {
-  const { openStorage } = await import('../storage/open.js');
   const { readArchive } = await import('./archive-reader.js');
-  const slash = path.lastIndexOf('/');
-  const name = path.slice(slash + 1);
-  const storage = await openStorage(path.slice(0, slash), context.env, s3);
-  const head = await buffer(storage.read(name, context.signal, { start: 0, end: headLength }));
-  const kind = fileKindOf(name, head);
+  const { name, storage, kind } = await findRemote(path, context.env, context.signal, s3);
   const spool = new Spool(largeTempFolder(context.env), 'sealed');
   return openSpooled(path, spool, async () => {
     let size = 0;

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import type { FileVerification } from '../snapshot/verify/verify.js';
+import { ExitCode, exitCodeOf } from './exit-codes.js';
+import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { describeUnverified, describeVerification } from './verification-text.js';
+
+interface VerifyFlags extends OutputOptions, SourceFlags {
+  readonly deep?: boolean;
+}
+
+/** A file that there is no verdict on: it is not there, or its key is missing. */
+export interface Unverified {
+  readonly path: string;
+  readonly ok: false;
+  readonly error: FerryError;
+}
+
+export function addVerify(snapshot: Command): void {
+  const command = snapshot
+    .command('verify')
+    .description('prove that snapshots are whole: hashes, pages, revisions, values; exits 13 when one is not')
+    .argument('<file...>', 'FILE.sferry, FILE.db, or s3://bucket/prefix/FILE')
+    .option('--deep', 'also restore each into a throwaway etcd, and compare');
+  addOutputOptions(addSourceOptions(command)).action(runs(verify));
+}
+
+async function verify(
+  context: Context,
+  flags: VerifyFlags,
+  paths: readonly string[],
+): Promise<CommandResult> {
+  const access = await storeAccessFrom(flags, context);
+  const { verifyFile } = await import('../snapshot/verify/verify.js');
+  const deep =
+    flags.deep === true ? { deep: (await import('../restore/deep-verify.js')).deepVerify } : undefined;
+  const files: (FileVerification | Unverified)[] = [];
+  for (const path of paths) {
+    try {
+      files.push(await verifyFile(context, path, { access, ...deep }));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      // Of several files the others are looked at all the same.
+      if (!(error instanceof FerryError) || paths.length === 1) throw error;
+      files.push({ path, ok: false, error });
+    }
+  }
+  return {
+    text: files
+      .map((file) => ('error' in file ? describeUnverified(file) : describeVerification(file)))
+      .join('\n\n'),
+    json: { ok: files.every(({ ok }) => ok), files: files.map(documentOf) },
+    exit: worstExit(files),
+  };
+}
+
+function documentOf(file: FileVerification | Unverified): object {
+  if (!('error' in file)) return file;
+  const { code, message, hint } = file.error;
+  return { path: file.path, ok: false, error: { code, message, hint } };
+}
+
+/** Damage outweighs whatever else kept a file from being verified; of that, the first. */
+function worstExit(files: readonly (FileVerification | Unverified)[]): ExitCode {
+  const failed = files.filter(({ ok }) => !ok);
+  if (failed.length === 0) return ExitCode.done;
+  const errors = failed.flatMap((file) => ('error' in file ? [exitCodeOf(file.error.kind)] : []));
+  return errors.length < failed.length ? ExitCode.integrity : errors[0]!;
+}

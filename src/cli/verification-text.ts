@@ -1,0 +1,53 @@
+import { formatCount } from '../core/units.js';
+import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
+import type { FileVerification } from '../snapshot/verify/verify.js';
+import type { Unverified } from './snapshot-verify.js';
+import { printable } from './table.js';
+
+const indent = ' '.repeat(19);
+
+/** A line a layer, and what was found below it. */
+export function describeVerification(file: FileVerification): string {
+  const { path, ok, revision, keys, hashChecked, layers } = file;
+  const verdict = ok ? (hashChecked ? 'ok' : 'ok as far as it can be told') : 'NOT OK';
+  const content =
+    revision === undefined || keys === undefined
+      ? ''
+      : `, revision ${revision}, ${formatCount(keys)} ${keys === 1 ? 'key' : 'keys'}`;
+  return [`${printable(path)}: ${verdict}${content}`, ...layers.flatMap(describeLayer)].join('\n');
+}
+
+export function describeUnverified({ path, error }: Unverified): string {
+  return `${printable(path)}: cannot be verified: ${printable(error.message)} [${error.code}]\n  hint: ${error.hint}`;
+}
+
+const statusWords: Readonly<Record<LayerResult['status'], string>> = {
+  ok: 'ok',
+  failed: 'failed',
+  absent: 'none',
+  skipped: 'skipped',
+};
+
+function describeLayer({ layer, status, counts, notes, findings, found }: LayerResult): string[] {
+  const numbers = Object.entries(counts).map(([what, count]) => `${formatCount(count)} ${words(what)}`);
+  const wrong = found === 0 ? [] : [`${formatCount(found)} ${found === 1 ? 'finding' : 'findings'}`];
+  const head = `  ${layer.padEnd(8)} ${statusWords[status].padEnd(8)}${[...wrong, ...numbers].join(', ')}`;
+  const more = found > findings.length ? [`and ${formatCount(found - findings.length)} more`] : [];
+  const below = [...findings.map(describeFinding), ...more, ...notes.map((note) => `note: ${note}`)];
+  return [head.trimEnd(), ...below.map((line) => `${indent}${printable(line)}`)];
+}
+
+function describeFinding({ what, page, offset, revision, key }: Finding): string {
+  const places = [
+    page === undefined ? undefined : `page ${page}`,
+    offset === undefined ? undefined : `byte ${offset}`,
+    key === undefined ? undefined : `key ${key}`,
+    revision === undefined ? undefined : `revision ${revision}`,
+  ].filter((place) => place !== undefined);
+  return places.length === 0 ? what : `${places.join(', ')}: ${what}`;
+}
+
+/** `liveKeys` as `live keys`. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,125 @@
+import type { Context } from '../../core/context.js';
+import { formatCount, formatId } from '../../core/units.js';
+import { classifyKey, outsideRoot, type KeyClass } from '../../sensu/key-space.js';
+import { showKey } from '../../sensu/key-name.js';
+import { MalformedValueError } from '../../sensu/protobuf.js';
+import { checkValue } from '../../sensu/value-check.js';
+import { ttlByLease } from '../../store/digest.js';
+import { prefixRange } from '../../store/sensu-root.js';
+import type { LeaseId, StoreEntry, StoreView } from '../../store/view.js';
+import { readContents, type StoreContents } from '../contents.js';
+import type { LayerRecord, Layers } from './layers.js';
+
+/** Sensu 6.x writes 2 from its first release to its last; 1 is a store that was not quite upgraded from 5.x. */
+const knownDatabaseVersions = ['1', '2'];
+
+const namespacePrefix = Buffer.from('/sensu.io/namespaces/');
+
+/** Reads every live key once: its lease, its value, its namespace. What is in it is counted on the way. */
+export async function verifySensu(
+  context: Context,
+  view: StoreView,
+  { mvcc, sensu }: Pick<Layers, 'mvcc' | 'sensu'>,
+): Promise<StoreContents> {
+  const leases = await ttlByLease(view);
+  const checker = new EntryChecker(leases, await namespacesOf(view), mvcc, sensu);
+  const contents = await readContents(watched(view, checker), context);
+  checker.finish(contents);
+  return contents;
+}
+
+async function namespacesOf(view: StoreView): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for await (const batch of view.entries(prefixRange(namespacePrefix))) {
+    for (const { key } of batch) names.add(key.toString('utf8', namespacePrefix.length));
+  }
+  return names;
+}
+
+/** The same view; the checker sees what passes. */
+function watched(view: StoreView, checker: EntryChecker): StoreView {
+  return {
+    revision: view.revision,
+    leases: () => view.leases(),
+    async *entries(range) {
+      for await (const batch of view.entries(range)) {
+        for (const entry of batch) checker.check(entry);
+        yield batch;
+      }
+    },
+  };
+}
+
+class EntryChecker {
+  readonly #leases: ReadonlyMap<LeaseId, bigint>;
+  readonly #namespaces: ReadonlySet<string>;
+  readonly #mvcc: LayerRecord;
+  readonly #sensu: LayerRecord;
+  readonly #unknown = new Map<string, number>();
+  #values = 0;
+
+  constructor(
+    leases: ReadonlyMap<LeaseId, bigint>,
+    namespaces: ReadonlySet<string>,
+    mvcc: LayerRecord,
+    sensu: LayerRecord,
+  ) {
+    this.#leases = leases;
+    this.#namespaces = namespaces;
+    this.#mvcc = mvcc;
+    this.#sensu = sensu;
+  }
+
+  check(entry: StoreEntry): void {
+    const { lease } = entry;
+    if (lease !== undefined && !this.#leases.has(lease)) {
+      const what = `is bound to lease ${formatId(lease)}, which does not exist: it would never end`;
+      this.#mvcc.find(what, placeOf(entry));
+    }
+    const key = classifyKey(entry.key);
+    this.#values += Number(key.group !== outsideRoot);
+    if (key.kind === 'unknown') this.#unknown.set(key.group, (this.#unknown.get(key.group) ?? 0) + 1);
+    this.#checkNamespace(entry, key);
+    this.#checkValue(entry, key);
+  }
+
+  /** Keys that go by themselves may outlive their namespace for a while. */
+  #checkNamespace(entry: StoreEntry, { namespace, kind }: KeyClass): void {
+    if (namespace === undefined || kind === 'ephemeral' || this.#namespaces.has(namespace)) return;
+    this.#sensu.find('is in a namespace that does not exist', placeOf(entry));
+  }
+
+  #checkValue(entry: StoreEntry, key: KeyClass): void {
+    try {
+      checkValue(key, entry.value);
+    } catch (error) {
+      if (!(error instanceof MalformedValueError)) throw error;
+      this.#sensu.find(lowerFirst(error.message), placeOf(entry));
+    }
+  }
+
+  finish({ databaseVersion }: StoreContents): void {
+    const layer = this.#sensu;
+    layer.counts = { values: this.#values, namespaces: this.#namespaces.size };
+    if (this.#values === 0) layer.find('holds no key of Sensu');
+    else if (databaseVersion === undefined) {
+      layer.find('has no version of the database that can be read', { key: versionKey });
+    } else if (!knownDatabaseVersions.includes(databaseVersion)) {
+      layer.find(`is version ${databaseVersion} of the database, which is not known`, { key: versionKey });
+    }
+    for (const [group, count] of this.#unknown) {
+      const noun = count === 1 ? 'key' : 'keys';
+      layer.notes.push(`${formatCount(count)} ${noun} of no known kind: ${showKey(Buffer.from(group))}`);
+    }
+  }
+}
+
+const versionKey = '/sensu.io/sensu_database_version';
+
+function placeOf({ key, modRevision }: StoreEntry): { key: string; revision: string } {
+  return { key: showKey(key), revision: String(modRevision) };
+}
+
+function lowerFirst(sentence: string): string {
+  return `${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`.replace(/\.$/, '');
+}
