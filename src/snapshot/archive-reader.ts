@@ -3,17 +3,11 @@ import { createReadStream } from 'node:fs';
 import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gunzip } from 'node:zlib';
-import { Header } from 'tar/header';
 import { FerryError } from '../core/errors.js';
-import {
-  chunkPrefix,
-  encryptedChunkPrefix,
-  entryHead,
-  manifestName,
-  type ByteSink,
-} from './archive-writer.js';
+import { chunkPrefix, encryptedChunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
 import { decrypt, type DecryptionKeys } from './encryption.js';
 import { parseManifest, type Manifest } from './manifest.js';
+import { blockSize, entryHead, readHead } from './tar-head.js';
 
 const decompress = promisify(gunzip);
 
@@ -171,8 +165,6 @@ async function* decrypted(
   }
 }
 
-const blockSize = 512;
-
 interface Entry {
   readonly name: string;
   readonly body: Buffer;
@@ -186,16 +178,15 @@ async function* entriesOf({ path, bytes: source }: ArchiveSource): AsyncGenerato
     const head = await bytes.read(blockSize);
     if (head === undefined) throw damaged(path, 'is cut short');
     if (head.every((byte) => byte === 0)) return expectEnd(path, bytes);
-    const header = new Header(head);
-    const size = header.size ?? 0;
-    if (!header.cksumValid || header.path === undefined)
-      throw damaged(path, 'is not a tar file, or is damaged');
+    const header = readHead(head);
+    if (header === undefined) throw damaged(path, 'is not a tar file, or is damaged');
+    const { size } = header;
     if (size > largestChunk) throw damaged(path, 'has an entry that is larger than any chunk');
     const body = await bytes.read(size);
     const padding = await bytes.read((blockSize - (size % blockSize)) % blockSize);
     if (body === undefined || padding === undefined) throw damaged(path, 'is cut short');
     // A tar's own sum misses bytes that have changed places; all entries are of one time.
-    modified ??= header.mtime ?? new Date(0);
+    modified ??= header.modified;
     if (ours(header.path) && !head.equals(entryHead(header.path, size, modified))) {
       throw damaged(path, `has a header that was changed, before ${header.path}`);
     }

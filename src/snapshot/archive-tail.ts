@@ -1,11 +1,9 @@
 import { buffer } from 'node:stream/consumers';
-import { Header } from 'tar/header';
 import { FerryError } from '../core/errors.js';
 import type { Storage, StoredFile } from '../storage/storage.js';
 import { manifestName } from './archive-writer.js';
 import { parseManifest, type Manifest } from './manifest.js';
-
-const blockSize = 512;
+import { blockSize, readHead } from './tar-head.js';
 
 /** How far from the end a manifest is looked for; one of a few kilobytes is usual. */
 const reaches = [64 * 1024, 4 * 1024 * 1024];
@@ -41,10 +39,11 @@ function lastEntry(tail: Buffer): Buffer | undefined {
   if (end < 0 || tail.subarray(end).some((byte) => byte !== 0)) return undefined;
   for (let at = end - blockSize; at >= 0; at -= blockSize) {
     if (tail.toString('latin1', at, at + manifestName.length) !== manifestName) continue;
-    const { cksumValid, path, size = 0 } = new Header(tail.subarray(at, at + blockSize));
-    const bodyEnd = at + blockSize + size;
+    const head = readHead(tail.subarray(at, at + blockSize));
+    if (head?.path !== manifestName) continue;
+    const bodyEnd = at + blockSize + head.size;
     const isLast = Math.ceil(bodyEnd / blockSize) * blockSize === end;
-    if (cksumValid && path === manifestName && isLast) return tail.subarray(at + blockSize, bodyEnd);
+    if (isLast) return tail.subarray(at + blockSize, bodyEnd);
   }
   return undefined;
 }

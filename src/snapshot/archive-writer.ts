@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { Header } from 'tar/header';
 import { startEncryption, type CipherStream, type Encryption } from './encryption.js';
 import { manifestBytes, type Manifest } from './manifest.js';
+import { blockSize, entryHead } from './tar-head.js';
 
 const compress = promisify(gzip);
 
@@ -25,8 +25,6 @@ const chunksInFlight = 4;
 
 /** Room for a compressed chunk in most cases: zlib comes back to the main thread whenever its output is full. */
 const outputSize = 256 * 1024;
-
-const blockSize = 512;
 
 /** Writes an archive front to back: chunks of the snapshot as they come, the manifest last. */
 export class ArchiveWriter {
@@ -92,11 +90,4 @@ export class ArchiveWriter {
     const padding = Buffer.alloc((blockSize - (body.length % blockSize)) % blockSize);
     await this.#sink.write(Buffer.concat([head, body, padding]));
   }
-}
-
-/** The block before an entry of an archive: it has no other form, so that a reader sees any change to it. */
-export function entryHead(path: string, size: number, modified: Date): Buffer {
-  const head = Buffer.alloc(blockSize);
-  new Header({ path, size, mode: 0o600, mtime: modified, type: 'File' }).encode(head);
-  return head;
 }

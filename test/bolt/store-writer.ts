@@ -11,6 +11,8 @@ export interface KeyRecord {
   readonly put?: {
     readonly value: Buffer;
     readonly createRevision: bigint;
+    /** Default: the main revision, as etcd has it. */
+    readonly modRevision?: bigint;
     readonly version: bigint;
     readonly lease: bigint;
   };
@@ -64,7 +66,10 @@ function* pairs(records: Iterable<KeyRecord>): Generator<Pair> {
     const message = new ProtoWriter().bytes(1, key);
     if (!put) yield [Buffer.concat([revision, Buffer.from('t')]), message.finish()];
     else {
-      message.number(2, put.createRevision).number(3, main).number(4, put.version);
+      message
+        .number(2, put.createRevision)
+        .number(3, put.modRevision ?? main)
+        .number(4, put.version);
       yield [revision, message.bytes(5, put.value).number(6, put.lease).finish()];
     }
   }

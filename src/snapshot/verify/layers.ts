@@ -27,7 +27,7 @@ export interface LayerResult {
   readonly layer: LayerName;
   /**
    * `absent` where a file has nothing of the kind, such as a plain snapshot a manifest; `skipped` where what was
-   * found before leaves nothing to look at, or nobody asked.
+   * found before leaves nothing to look at.
    */
   readonly status: 'ok' | 'failed' | 'absent' | 'skipped';
   /** What was looked at, such as `pages`. */

@@ -45,6 +45,8 @@ export type DeepCheck = (
 export interface VerifyOptions {
   readonly access?: StoreAccess;
   readonly deep?: DeepCheck;
+  /** Ends with the first layer that finds something: enough for a yes or a no. */
+  readonly stopEarly?: boolean;
 }
 
 /**
@@ -65,7 +67,7 @@ export async function verifyFile(
         file.plain === undefined
           ? undefined
           : await verifySnapshot(context, file.plain, layers, options, file.manifest);
-      return summary(path, file.kind, layers, facts);
+      return summary(path, file.kind, layers, facts, options);
     } finally {
       file.close();
     }
@@ -81,16 +83,19 @@ async function verifySnapshot(
   options: VerifyOptions,
   manifest: Manifest | undefined,
 ): Promise<StoreContents | undefined> {
-  await verifyTrailer(plain, layers.trailer);
+  const enough = (): boolean =>
+    options.stopEarly === true && Object.values(layers).some(({ found }) => found > 0);
+  if (!enough()) await verifyTrailer(plain, layers.trailer);
+  if (enough()) return undefined;
   const opened = openSource(plain);
   let view: FileView | undefined;
   try {
     const window = bboltPart(opened);
     const pages = await layers.pages.look(() => verifyPages(context, window, layers.pages));
-    if (pages?.readable !== true) return undefined;
+    if (pages?.readable !== true || enough()) return undefined;
     const leases = await layers.mvcc.look(() => verifyMvcc(context, window, pages, layers.mvcc));
     // What the walk has found is why the store cannot be read further.
-    if (leases === undefined) return undefined;
+    if (leases === undefined || enough()) return undefined;
     const { fd, path } = opened;
     const file = await layers.mvcc.look(() => openSnapshot({ fd, path }));
     if (file === undefined) return undefined;
@@ -138,8 +143,10 @@ function summary(
   kind: FileVerification['kind'],
   layers: Layers,
   contents: StoreContents | undefined,
+  { deep }: VerifyOptions,
 ): FileVerification {
-  const results = Object.values(layers).map((layer) => layer.result());
+  const asked = Object.values(layers).filter(({ layer }) => layer !== 'restore' || deep !== undefined);
+  const results = asked.map((layer) => layer.result());
   const { archive, trailer } = layers;
   return {
     path,
