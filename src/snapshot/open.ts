@@ -77,10 +77,9 @@ export async function findFile(
 }
 
 async function findRemote(path: string, env: Environment, signal: AbortSignal, s3: S3Options | undefined) {
-  const { openStorage } = await import('../storage/open.js');
-  const slash = path.lastIndexOf('/');
-  const name = path.slice(slash + 1);
-  const storage = await openStorage(path.slice(0, slash), env, s3);
+  const { openStorage, parseRemoteFile } = await import('../storage/open.js');
+  const { location, name } = parseRemoteFile(path);
+  const storage = await openStorage(location, env, s3);
   const head = await buffer(storage.read(name, signal, { start: 0, end: headLength }));
   return { name, storage, kind: fileKindOf(name, head) };
 }

@@ -213,11 +213,12 @@ async function writeNew(path: string, content: Buffer): Promise<boolean> {
 function unreadable(path: string, error: unknown): unknown {
   const code = systemCode(error);
   if (code === undefined || error instanceof FerryError) return error;
+  const noFolder = code === 'ENOENT' || code === 'ENOTDIR';
   return new FerryError({
-    kind: 'source',
-    code: 'LOCATION_UNREADABLE',
-    message: `${path} cannot be read (${code}).`,
-    hint: code === 'ENOENT' ? 'Check the path.' : 'Check the permissions, or run as root.',
+    kind: noFolder ? 'usage' : 'source',
+    code: noFolder ? 'LOCATION_MISSING' : 'LOCATION_UNREADABLE',
+    message: noFolder ? `There is no folder ${path}.` : `${path} cannot be read (${code}).`,
+    hint: noFolder ? 'Check the path, or create the folder first.' : 'Check the permissions, or run as root.',
     cause: error,
   });
 }

@@ -39,6 +39,17 @@ export function parseLocation(text: string): Location {
   return { kind: 's3', bucket: bucket!, prefix: folders.filter((folder) => folder !== '').join('/') };
 }
 
+/**
+ * The place and the name of a file in a bucket, such as `s3://bucket/prefix/FILE`.
+ * @throws FerryError LOCATION_UNUSABLE (`usage`)
+ */
+export function parseRemoteFile(text: string): { readonly location: string; readonly name: string } {
+  parseLocation(text);
+  const [, location, name] = /^(s3:\/\/.+)\/([^/]+)$/i.exec(text) ?? [];
+  if (location === undefined || name === undefined) throw unusable(text, 'names no file');
+  return { location, name };
+}
+
 /** @throws FerryError as `parseLocation`, and for standard output, which holds nothing */
 export async function openStorage(
   location: string,

@@ -53,7 +53,7 @@ describe('snapshot list', () => {
   it('says that there is none, and that there is no folder', async () => {
     const folder = await testFolder();
     expect((await ferry(['snapshot', 'list', folder])).stdout).toBe('There is no snapshot.\n');
-    expectFailure(await ferry(['snapshot', 'list', join(folder, 'none')]), 10, 'LOCATION_UNREADABLE');
+    expectFailure(await ferry(['snapshot', 'list', join(folder, 'none')]), 2, 'LOCATION_MISSING');
   });
 });
 

@@ -194,7 +194,7 @@ describe('save --textfile', () => {
     expect(await snapshotsIn(folder)).toHaveLength(1);
     const failed = await ferry(saveTo(join(folder, 'missing'), '--textfile', nowhere));
     expect(failed.stderr).toMatch(/^warning: The metrics file /m);
-    expectFailure(failed, 10, 'LOCATION_UNREADABLE');
+    expectFailure(failed, 2, 'LOCATION_MISSING');
   });
 
   it('says nothing of a password', async () => {

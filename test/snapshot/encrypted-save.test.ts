@@ -154,6 +154,7 @@ describe('a snapshot in clear', () => {
     const missing = await inspect('s3://backups/clear/nothing.sferry');
     expectFailure(missing, 10, 'STORED_FILE_MISSING');
     expect(missing.stderr).toContain('nothing.sferry');
+    expectFailure(await inspect('s3://backups'), 2, 'LOCATION_UNUSABLE');
   });
 });
 

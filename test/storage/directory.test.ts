@@ -54,7 +54,7 @@ describe('a folder', () => {
   it('that is not there is named', async () => {
     const storage = new DirectoryStorage(join(folder, 'nowhere'));
     const named = expect.stringContaining('nowhere') as string;
-    await expect(namesIn(storage)).rejects.toMatchObject({ code: 'LOCATION_UNREADABLE', message: named });
+    await expect(namesIn(storage)).rejects.toMatchObject({ code: 'LOCATION_MISSING', message: named });
     await expect(storage.create('file', signal)).rejects.toMatchObject({
       code: 'CANNOT_WRITE',
       message: named,

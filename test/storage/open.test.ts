@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openStorage, parseLocation } from '../../src/storage/open.js';
+import { openStorage, parseLocation, parseRemoteFile } from '../../src/storage/open.js';
 
 describe('a location', () => {
   it.each([
@@ -21,6 +21,14 @@ describe('a location', () => {
       );
     },
   );
+
+  it('of a file is its place and its name', () => {
+    expect(parseRemoteFile('s3://backups/FILE')).toEqual({ location: 's3://backups', name: 'FILE' });
+    expect(parseRemoteFile('s3://backups/a/b/FILE')).toEqual({ location: 's3://backups/a/b', name: 'FILE' });
+    for (const text of ['s3://backups', 's3://backups/', 's3://backups/a/']) {
+      expect(() => parseRemoteFile(text)).toThrow('names no file');
+    }
+  });
 
   it('is no storage when it is standard output', async () => {
     await expect(openStorage('-', {})).rejects.toMatchObject({ code: 'LOCATION_UNUSABLE' });
