@@ -6,6 +6,9 @@ import { Etcd3 } from 'etcd3';
 import { expect, onTestFinished, test } from 'vitest';
 import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
 import type { DataDirectory } from '../../src/bolt/data-directory.js';
+import type { Finding } from '../../src/snapshot/verify/layers.js';
+import { verifyFile } from '../../src/snapshot/verify/verify.js';
+import { silentContext } from '../restore/silent-context.js';
 import { etcdVersions, startEtcd } from '../support/etcd.js';
 import { writeColdSnapshot } from './cold-writer.js';
 import { readBuckets } from './page-account.js';
@@ -67,6 +70,13 @@ function recordsOf(path: string, compacted: bigint): { keys: unknown[]; leases: 
   return { keys: key!.filter(isNewer), leases: lease };
 }
 
+/** What verify finds in a file, but for Sensu: what is in it is none of Sensu's. */
+async function faultsOfEtcd(path: string): Promise<readonly Finding[]> {
+  const { findings, layers } = await verifyFile(silentContext(), path);
+  expect(layers.find(({ layer }) => layer === 'sensu')!.status).not.toBe('skipped');
+  return findings.filter(({ layer }) => layer !== 'sensu');
+}
+
 test.each(etcdVersions)(
   'what etcd %s was told before it was killed is what it holds again, and what is read at rest',
   async (version) => {
@@ -116,6 +126,7 @@ test.each(etcdVersions)(
     const expected = recordsOf(own, compactedRevision);
     expect(expected.keys.length).toBeGreaterThan(20);
     expect(recordsOf(cold, compactedRevision), `the snapshot, seed ${seed}`).toEqual(expected);
+    for (const path of [own, cold]) expect(await faultsOfEtcd(path), `${path}, seed ${seed}`).toEqual([]);
   },
   120_000,
 );
