@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { BboltFile } from '../../../src/bolt/bbolt.js';
+import type { BboltFile } from '../../../src/bolt/bbolt.js';
 import { metaPage, type Meta } from '../../../src/bolt/meta.js';
 import { openBbolt, openSource } from '../../../src/bolt/store-file.js';
 import { BboltWriter } from '../../bolt/bbolt-writer.js';
