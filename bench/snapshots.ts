@@ -37,7 +37,27 @@ export async function benchSnapshots(
     () => run(ferry('snapshot', 'inspect', peerFile, '--json')),
     () => run({ program: binaries.etcdutl, args: ['snapshot', 'status', peerFile] }),
   );
-  return [...rows, compare('snapshot inspect / etcdutl snapshot status', inspect, '-')];
+  rows.push(compare('snapshot inspect / etcdutl snapshot status', inspect, '-'));
+  return [...rows, ...(await benchVerify(peerFile, binaries.etcdutl))];
+}
+
+/** etcd's look at the pages, and its hash of the key space: together less than what verify looks at. */
+async function benchVerify(file: string, etcdutl: string): Promise<Row[]> {
+  const beside = (...args: readonly string[]): Promise<{ ours: readonly Run[]; peer: readonly Run[] }> =>
+    inTurns(
+      rounds,
+      () => run(ferry('snapshot', 'verify', file)),
+      () => run({ program: etcdutl, args: [...args, file] }),
+    );
+  const status = compare(
+    'snapshot verify / etcdutl snapshot status',
+    await beside('snapshot', 'status'),
+    '-',
+  );
+  const what = 'snapshot verify / etcdutl hashkv';
+  const hasHashkv = (await run({ program: etcdutl, args: ['help'] })).stdout.includes('  hashkv ');
+  if (hasHashkv) return [status, compare(what, await beside('hashkv'), '-')];
+  return [status, { ...status, what, peer: 'not in this etcdutl', ratio: '-' }];
 }
 
 async function saveOnce(endpoint: string, folder: string, format: string): Promise<Run> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ProtoWriter } from '../src/bolt/proto-writer.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../src/store/view.js';
 
 /**
@@ -76,14 +77,35 @@ function leaseOf(key: string): LeaseId | undefined {
 const boilerplate =
   '{"entity_class":"agent","subscriptions":["linux","system"],"status":0,"history":[0,0,0,0]}';
 
+/** The form is Sensu's own, so that verify has as much to look at. */
 function valueOf(key: string): Buffer {
   if (key === '/sensu.io/cluster_id') return Buffer.from('11111111-2222-4333-8444-555555555555');
   if (key === '/sensu.io/sensu_database_version') return Buffer.from('2');
   if (key === '/sensu.io/.initialized') return Buffer.from('1');
   if (key.startsWith('/sensu.io/rings/')) return Buffer.alloc(0);
   if (key.startsWith('/sensu.io/switchsets/')) return Buffer.from('120');
-  const noise = createHash('sha256').update(key).digest('hex');
-  return Buffer.from(`${key}${noise}${boilerplate.repeat(6)}`);
+  const [, , group, namespace, entity, check] = key.split('/');
+  if (group === 'namespaces') return new ProtoWriter().bytes(1, Buffer.from(namespace!)).finish();
+  const text = Buffer.from(createHash('sha256').update(key).digest('hex') + boilerplate.repeat(6));
+  return check === undefined ? wrapped(entity!, text) : event(entity!, check, text);
+}
+
+/** An entity's config or state. */
+function wrapped(entity: string, text: Buffer): Buffer {
+  const resource = new ProtoWriter().message(1, metadata(entity)).bytes(4, text).finish();
+  return new ProtoWriter().number(2, 1).message(4, resource).finish();
+}
+
+function event(entity: string, check: string, output: Buffer): Buffer {
+  return new ProtoWriter()
+    .number(1, 1_700_000_000)
+    .message(2, new ProtoWriter().message(14, metadata(entity)).finish())
+    .message(3, new ProtoWriter().bytes(26, output).message(38, metadata(check)).finish())
+    .finish();
+}
+
+function metadata(name: string): Buffer {
+  return new ProtoWriter().bytes(1, Buffer.from(name)).bytes(2, Buffer.from('default')).finish();
 }
 
 function inRange(key: Buffer, range: KeyRange | undefined): boolean {
