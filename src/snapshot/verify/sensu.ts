@@ -23,7 +23,11 @@ export async function verifySensu(
 ): Promise<StoreContents> {
   const leases = await ttlByLease(view);
   const checker = new EntryChecker(leases, await namespacesOf(view), mvcc, sensu);
-  const contents = await readContents(watched(view, checker), context);
+  const total = mvcc.counts['liveKeys'];
+  const report = (done: number): void => {
+    context.report.progress({ task: 'Verifying', unit: 'keys', done, ...(total !== undefined && { total }) });
+  };
+  const contents = await readContents(watched(view, checker, report), context);
   checker.finish(contents);
   return contents;
 }
@@ -37,13 +41,16 @@ async function namespacesOf(view: StoreView): Promise<ReadonlySet<string>> {
 }
 
 /** The same view; the checker sees what passes. */
-function watched(view: StoreView, checker: EntryChecker): StoreView {
+function watched(view: StoreView, checker: EntryChecker, report: (keys: number) => void): StoreView {
   return {
     revision: view.revision,
     leases: () => view.leases(),
     async *entries(range) {
+      let keys = 0;
       for await (const batch of view.entries(range)) {
         for (const entry of batch) checker.check(entry);
+        keys += batch.length;
+        report(keys);
         yield batch;
       }
     },

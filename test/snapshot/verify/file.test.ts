@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { deepVerify } from '../../../src/restore/deep-verify.js';
 import type { Manifest } from '../../../src/snapshot/manifest.js';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
 import { silentContext } from '../../restore/silent-context.js';
+import { etcdBinaries, etcdVersions } from '../../support/etcd.js';
 import { unpackFixture } from '../../bolt/unpack.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { archiveOf, recordedPath, recordings, trailerLength } from './recorded.js';
@@ -85,6 +87,21 @@ describe('a bare db file', () => {
       status: 'absent',
       notes: [expect.stringContaining('without a sha256')],
     });
+  });
+
+  /** The trap: with --bump-revision, a record of nothing takes the revision that is to be the newest. */
+  it('of a restore by etcdutl is sound, its revision bumped or not', async () => {
+    const { etcdutl } = etcdBinaries(etcdVersions[2]);
+    const bump = ['--bump-revision', '1000', '--mark-compacted'];
+    for (const flags of [[], bump]) {
+      const folder = testPath('restored');
+      execFileSync(etcdutl!, ['snapshot', 'restore', small, '--data-dir', folder, ...flags], {
+        stdio: 'pipe',
+      });
+      const verification = await verifyFile(silentContext(), `${folder}/member/snap/db`);
+      expect(verification.findings).toEqual([]);
+      expect(verification).toMatchObject({ revision: flags.length > 0 ? 1088n : 88n, keys: 63 });
+    }
   });
 
   /** The trap: what is left of a snapshot without its last 32 bytes is a bbolt file in good order. */
