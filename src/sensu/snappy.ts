@@ -2,6 +2,8 @@ import { MalformedValueError } from './protobuf.js';
 
 /** Sensu compresses single resources; etcd would take none of this size. */
 const largest = 64 * 1024 * 1024;
+/** The densest element is a copy of 64 bytes in 3: a few bytes that claim to be megabytes get no memory. */
+const mostBytesPerByte = 22;
 
 /**
  * Decompresses snappy's block format, the one without frames: a length, then literals and copies of what came
@@ -10,7 +12,8 @@ const largest = 64 * 1024 * 1024;
 export function unsnappy(bytes: Buffer, what: string): Buffer {
   const fail = (fault: string): Error => new MalformedValueError(`The value of ${what} ${fault}.`);
   const header = lengthOf(bytes);
-  if (header === undefined || header.length > largest) throw fail('is not what snappy writes');
+  const limit = Math.min(largest, mostBytesPerByte * bytes.length);
+  if (header === undefined || header.length > limit) throw fail('is not what snappy writes');
   const output = Buffer.allocUnsafe(header.length);
   let from = header.end;
   let to = 0;

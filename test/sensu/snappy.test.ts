@@ -41,6 +41,11 @@ describe('snappy', () => {
     expect(() => open(...bytes)).toThrow(MalformedValueError);
   });
 
+  it('takes no memory for more than its bytes can hold', () => {
+    const claimsNearly64MiB = Buffer.from([0xff, 0xff, 0xff, 0x1f, 0, 65]);
+    expect(() => unsnappy(claimsNearly64MiB, 'a test')).toThrow('is not what snappy writes');
+  });
+
   it('gives bytes or its one error, whatever it is given', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
