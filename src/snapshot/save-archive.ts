@@ -2,7 +2,6 @@ import type { StoreFile } from '../bolt/store-file.js';
 import type { Context } from '../core/context.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { DirectoryStorage } from '../storage/directory.js';
-import type { StorageWriter } from '../storage/storage.js';
 import { ArchiveWriter } from './archive-writer.js';
 import { chunksOf } from './chunks.js';
 import { readClusterId } from './cluster-id.js';
@@ -34,16 +33,14 @@ export async function saveArchive(
   const spool = openSpool(context, plan);
   try {
     const sensuClusterId = await readClusterId(client);
-    const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
-    const archive = await inSnapshot(spool.file, plan, (file) =>
-      writeWhole(
-        context,
-        plan.destination,
-        `${fileName(plan, { revision: file.revision, sensuClusterId }, createdAt)}.sferry`,
-        (writer) => writeArchive(context, { ...plan, createdAt, plain, spool, file }, writer),
-      ),
-    );
-    return { ...archive, ...plain, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
+    const nameOf = (revision: bigint): string =>
+      `${fileName(plan, { revision, sensuClusterId }, createdAt)}.sferry`;
+    const work = { context, client, plan, createdAt, spool, nameOf };
+    const { destination } = plan;
+    const saved = await (destination instanceof DirectoryStorage
+      ? saveWhileReceiving(work, destination)
+      : saveSpooled(work));
+    return { ...saved, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
   } finally {
     spool.close();
   }
@@ -57,21 +54,64 @@ function openSpool({ env }: Context, { destination, encryption }: SavePlan): Spo
   return new Spool(largeTempFolder(env), 'sealed');
 }
 
-interface ReceivedSnapshot extends SavePlan {
+interface ArchiveWork {
+  readonly context: Context;
+  readonly client: EtcdClient;
+  readonly plan: SavePlan;
   readonly createdAt: Date;
-  readonly plain: Manifest['plain'];
   readonly spool: Spool;
-  readonly file: StoreFile;
+  readonly nameOf: (revision: bigint) => string;
 }
 
-/** The snapshot is compressed on the thread pool while its contents are read here. */
-async function writeArchive(
-  context: Context,
-  snapshot: ReceivedSnapshot,
-  writer: StorageWriter,
-): Promise<Pick<SavedArchive, 'revision' | 'contents'>> {
-  const archive = new ArchiveWriter(writer, snapshot.createdAt, snapshot.encryption);
-  const compressed = compress(snapshot.spool, archive);
+type Saved = Omit<SavedArchive, 'member' | 'milliseconds'>;
+
+/** A file in a folder needs no name before it is whole, so it is compressed while etcd sends it. */
+async function saveWhileReceiving(work: ArchiveWork, directory: DirectoryStorage): Promise<Saved> {
+  const { context, client, plan, spool, nameOf } = work;
+  const writer = await directory.create('snapshot.sferry', context.signal);
+  try {
+    const archive = new ArchiveWriter(writer, work.createdAt, plan.encryption);
+    const plain = await receive(context, client, plan, async (chunk) => {
+      await spool.write(chunk);
+      // The chunk itself is filled again with what comes next.
+      await archive.add(Buffer.from(chunk));
+    });
+    const contents = await inSnapshot(spool.file, plan, (file) =>
+      finishArchive(work, archive, { plain, file }, () => archive.finishSnapshot()),
+    );
+    context.signal.throwIfAborted();
+    const { revision } = contents;
+    const name = nameOf(revision);
+    writer.rename(name);
+    await writer.commit();
+    return { ...plain, revision, contents, path: directory.pathOf(name), storedSize: writer.size };
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/** A bucket wants the name, which has the revision, before the first byte; a pipe only what is proven. */
+async function saveSpooled(work: ArchiveWork): Promise<Saved> {
+  const { context, client, plan, spool, nameOf } = work;
+  const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
+  return inSnapshot(spool.file, plan, (file) =>
+    writeWhole(context, plan.destination, nameOf(file.revision), async (writer) => {
+      const archive = new ArchiveWriter(writer, work.createdAt, plan.encryption);
+      const contents = await finishArchive(work, archive, { plain, file }, () => compress(spool, archive));
+      return { ...plain, revision: contents.revision, contents };
+    }),
+  );
+}
+
+/** The rest of the snapshot is compressed on the thread pool while its contents are read here. */
+async function finishArchive(
+  { context, plan, createdAt }: ArchiveWork,
+  archive: ArchiveWriter,
+  snapshot: { readonly plain: Manifest['plain']; readonly file: StoreFile },
+  compressRest: () => Promise<Manifest['stored']>,
+): Promise<StoreContents> {
+  const compressed = compressRest();
   // Its failure is met when its turn comes; until then it must not count as unhandled.
   const compressing = compressed.catch(() => undefined);
   const contents = await readContents(asView(snapshot.file), context).finally(
@@ -79,8 +119,8 @@ async function writeArchive(
     () => compressing,
   );
   const stored = await compressed;
-  await archive.finish(newManifest({ ...snapshot, stored, contents }));
-  return { revision: contents.revision, contents };
+  await archive.finish(newManifest({ ...plan, createdAt, plain: snapshot.plain, stored, contents }));
+  return contents;
 }
 
 async function compress(spool: Spool, archive: ArchiveWriter): Promise<Manifest['stored']> {
