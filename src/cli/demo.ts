@@ -9,11 +9,8 @@ interface DemoFlags extends OutputOptions {
   readonly dir?: string;
 }
 
-export function addDemoCommand(program: Command): void {
-  const command = program
-    .command('demo')
-    .description('migrate a recorded store on this machine, from an embedded etcd to three members with TLS')
-    .option('--dir <dir>', 'a new directory to work in, kept afterwards; default a temporary one');
+export function defineDemo(command: Command): void {
+  command.option('--dir <dir>', 'a new directory to work in, kept afterwards; default a temporary one');
   addOutputOptions(command).action(runs(demo));
 }
 

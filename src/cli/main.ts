@@ -2,27 +2,54 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command, type CommanderError } from 'commander';
 import { ExitCode, PluginState } from './exit-codes.js';
-import { addDemoCommand } from './demo.js';
-import { addMigrateCommands } from './migrate.js';
-import { addRbacCommands } from './rbac.js';
-import { addRestoreCommands } from './restore.js';
 import { exit, reportFailure, toJson } from './run.js';
-import { addSnapshotCommands } from './snapshot.js';
 import { readVersion } from './version.js';
 
-/** Only commander and option definitions are loaded here; each command imports its task when it runs. */
-function buildProgram(): Command {
+/** The first words of the command line, and what gives each its options and commands. */
+const topCommands: readonly {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<(command: Command) => void>;
+}[] = [
+  {
+    name: 'snapshot',
+    description: 'take snapshots, look into them and keep them',
+    load: async () => (await import('./snapshot.js')).addSnapshotCommands,
+  },
+  {
+    name: 'restore',
+    description: 'bring a store back',
+    load: async () => (await import('./restore.js')).addRestoreCommands,
+  },
+  {
+    name: 'rbac',
+    description: 'set up and prove the etcd user and grants of Sensu',
+    load: async () => (await import('./rbac.js')).addRbacCommands,
+  },
+  {
+    name: 'migrate',
+    description: 'move a backend from embedded to external etcd, or go back',
+    load: async () => (await import('./migrate.js')).addMigrateCommands,
+  },
+  {
+    name: 'demo',
+    description: 'migrate a recorded store on this machine, from an embedded etcd to three members with TLS',
+    load: async () => (await import('./demo.js')).defineDemo,
+  },
+];
+
+/** Only the options of the command that was asked for are loaded here, and its task when it runs. */
+async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('sensu-ferry')
     .description('Back up and migrate the etcd store of Sensu Go 6.x.')
     .version(readVersion())
     .showHelpAfterError('(add --help for the options)')
     .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
-  addSnapshotCommands(program);
-  addRestoreCommands(program);
-  addRbacCommands(program);
-  addMigrateCommands(program);
-  addDemoCommand(program);
+  for (const { name, description, load } of topCommands) {
+    const command = program.command(name).description(description);
+    if (words.includes(name)) (await load())(command);
+  }
   return program;
 }
 
@@ -56,7 +83,7 @@ setFlagsFromString('--heap-growing-percent=25');
 // Read-only, and true already, under `node --no-deprecation`.
 if (process.noDeprecation !== true) process.noDeprecation = true;
 
-const program = buildProgram();
+const program = await buildProgram(process.argv.slice(2));
 exitOnUsageError(program);
 try {
   await program.parseAsync();

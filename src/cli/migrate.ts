@@ -39,10 +39,7 @@ interface RunFlags extends OutputOptions {
   readonly yes?: boolean;
 }
 
-export function addMigrateCommands(program: Command): void {
-  const migrate = program
-    .command('migrate')
-    .description('move a backend from embedded to external etcd, or go back');
+export function addMigrateCommands(migrate: Command): void {
   addEmbeddedToExternal(migrate);
   addRunCommand(migrate, 'status', 'show how far a migration has come').action(runs(status));
   addRunCommand(migrate, 'resume', 'go on with a migration that was cut off')

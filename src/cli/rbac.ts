@@ -17,8 +17,7 @@ interface RbacFlags extends ConnectionFlags, OutputOptions, PasswordFlags {
   readonly yes?: boolean;
 }
 
-export function addRbacCommands(program: Command): void {
-  const rbac = program.command('rbac').description('set up and prove the etcd user and grants of Sensu');
+export function addRbacCommands(rbac: Command): void {
   const plan = rbac.command('plan').description('show what apply would change');
   addChangeOptions(plan).action(
     runs((context, flags: RbacFlags) => apply(context, { ...flags, plan: true })),

@@ -18,8 +18,7 @@ interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, SourceFlags {
   readonly yes?: boolean;
 }
 
-export function addRestoreCommands(program: Command): void {
-  const restore = program.command('restore').description('bring a store back');
+export function addRestoreCommands(restore: Command): void {
   const command = restore
     .command('etcd')
     .description('load a store into a running etcd, leases included, and prove that it is the same')

@@ -8,8 +8,7 @@ import { addSave } from './snapshot-save.js';
 import { addSchedule } from './snapshot-schedule.js';
 import { addVerify } from './snapshot-verify.js';
 
-export function addSnapshotCommands(program: Command): void {
-  const snapshot = program.command('snapshot').description('take snapshots, look into them and keep them');
+export function addSnapshotCommands(snapshot: Command): void {
   addSave(snapshot);
   addInspect(snapshot);
   addVerify(snapshot);
