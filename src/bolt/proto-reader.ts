@@ -98,6 +98,14 @@ export class ProtoReader {
     return this.uint64() !== 0n;
   }
 
+  /** A field of 8 bytes that holds a double. */
+  double(): number {
+    if (this.wireType !== 1) throw this.#fail('has a field of the wrong type');
+    const { pos } = this;
+    this.#advance(8);
+    return this.bytes.readDoubleLE(pos);
+  }
+
   /** Passes over a length-delimited field; `start` and `stop` are its bounds. */
   lengthDelimited(): void {
     if (this.wireType !== 2) throw this.#fail('has a field of the wrong type');
@@ -114,7 +122,8 @@ export class ProtoReader {
   }
 
   string(): string {
-    return this.view().toString('utf8');
+    this.lengthDelimited();
+    return this.bytes.toString('utf8', this.start, this.stop);
   }
 
   /** Passes over a field of whatever type. */

@@ -1,8 +1,8 @@
-import { ProtoReader } from '../bolt/proto-reader.js';
+import type { ProtoReader } from '../bolt/proto-reader.js';
 import type { KeyClass } from './key-space.js';
-import { anyType, fieldTable, type MessageName } from './message-shapes.js';
 import { MalformedValueError } from './protobuf.js';
-import { unsnappy } from './snappy.js';
+import { messageNamed, type Field, type MessageName } from './resources/messages.js';
+import { readerOf, unwrap } from './resources/wrapper.js';
 import { decodeApiKey, decodeTypeMeta, decodeUser, isJson } from './values.js';
 
 /** What a value says it is the value of. */
@@ -70,32 +70,16 @@ function message(name: MessageName): Check {
   };
 }
 
-const snappy = 1;
-
-/** `wrap.Wrapper`: what kind of resource, in which encoding, how compressed, and its bytes. */
+/** A resource in `wrap.Wrapper`. */
 function wrapped(name: MessageName | undefined): Check {
   return (value, key) => {
     if (isJson(value)) {
       checkJson(value);
       return;
     }
-    let encoding = 0;
-    let compression = 0;
-    let inner: Buffer = Buffer.alloc(0);
-    const reader = readerOf(value);
-    for (let field = reader.field(); field !== 0; field = reader.field()) {
-      if (field === 1) readMessage(reader, 'TypeMeta', new Map());
-      else if (field === 2) encoding = Number(reader.uint64());
-      else if (field === 3) compression = Number(reader.uint64());
-      else if (field === 4) inner = reader.view();
-      else reader.skip();
-    }
-    if (encoding > 1 || compression > snappy) {
-      throw new MalformedValueError('The value is wrapped in a form that is not known.');
-    }
-    const plain = compression === snappy ? unsnappy(inner, 'a wrapped resource') : inner;
-    if (encoding === 0) checkJson(plain);
-    else if (name !== undefined) expectName(key, readNamed(plain, name));
+    const { encoding, bytes } = unwrap(value);
+    if (encoding === 'json') checkJson(bytes);
+    else if (name !== undefined) expectName(key, readNamed(bytes, name));
   };
 }
 
@@ -114,10 +98,6 @@ function checkJson(value: Buffer): void {
     // The parser's error quotes the value.
     throw new MalformedValueError('The value is broken JSON.');
   }
-}
-
-function readerOf(value: Buffer): ProtoReader {
-  return new ProtoReader((fault) => new MalformedValueError(`The value ${fault}.`), value);
 }
 
 /** Reads a message to its end, and returns what it calls itself. */
@@ -141,22 +121,26 @@ function readMessage(parent: ProtoReader, name: MessageName, found: Map<MessageN
 }
 
 function readFields(reader: ProtoReader, name: MessageName, found: Map<MessageName, Named>): Named {
-  const { wireTypes, messages } = fieldTable(name);
+  const { byNumber } = messageNamed(name);
   const own = { name: '', namespace: '' };
-  for (let field = reader.field(); field !== 0; field = reader.field()) {
-    const expected = wireTypes[field] ?? anyType;
-    if (expected !== anyType && reader.wireType !== expected) {
+  for (let number = reader.field(); number !== 0; number = reader.field()) {
+    const field = byNumber[number];
+    if (field !== undefined && reader.wireType !== field.wireType) {
       throw reader.malformed('has a field of the wrong type');
     }
-    const nested = messages[field];
+    const nested = nestedIn(field);
     if (nested !== undefined) {
       const inner = readMessage(reader, nested, found);
       if (nested === 'ObjectMeta') found.set(name, inner);
-    } else if (name === 'ObjectMeta' && field === 1) own.name = reader.string();
-    else if (name === 'ObjectMeta' && field === 2) own.namespace = reader.string();
+    } else if (name === 'ObjectMeta' && number === 1) own.name = reader.string();
+    else if (name === 'ObjectMeta' && number === 2) own.namespace = reader.string();
     else reader.skip();
   }
   return own;
+}
+
+function nestedIn(field: Field | undefined): MessageName | undefined {
+  return field?.kind === 'map' ? 'StringPair' : field?.message;
 }
 
 /** A value that lies under another resource's key was written over, or moved. Some values name nothing. */
