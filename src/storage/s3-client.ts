@@ -9,13 +9,12 @@ const silenceMs = 60_000;
 const connectMs = 10_000;
 
 /**
- * What the environment does not say (profiles, roles of the machine, a region) is looked up by the SDK in the
- * places where AWS's own tools look.
+ * What the environment does not say (profiles, roles of the machine) is looked up by the SDK in the places where
+ * AWS's own tools look.
  */
 export async function createS3Client(env: Environment, options: S3Options): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3');
-  const endpoint = options.endpoint ?? env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
-  const region = options.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? defaultRegion(endpoint);
+  const { endpoint, region } = await findService(env, options, new S3Client({}).config);
   return new S3Client({
     ...(endpoint !== undefined && { endpoint: checkedEndpoint(endpoint) }),
     ...(region !== undefined && { region }),
@@ -33,9 +32,29 @@ export async function createS3Client(env: Environment, options: S3Options): Prom
   });
 }
 
-/** Servers of one's own have one region, which most of them call this or do not look at. */
-function defaultRegion(endpoint: string | undefined): string | undefined {
-  return endpoint === undefined ? undefined : 'us-east-1';
+interface Service {
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+}
+
+/**
+ * Options first, then variables, then the profile. A variable that is set to nothing is not set. The profile is asked
+ * here: the SDK would take its endpoint too, but with the bucket in the host name, which no server of one's own
+ * answers to. Where there is an endpoint and no region, it is the one that most such servers call theirs.
+ */
+async function findService(
+  env: Environment,
+  options: S3Options,
+  profile: Pick<S3Client['config'], 'region' | 'serviceConfiguredEndpoint'>,
+): Promise<Service> {
+  const endpoint =
+    options.endpoint ??
+    (env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || (await profile.serviceConfiguredEndpoint?.()));
+  const region =
+    options.region ??
+    (env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || (await profile.region().catch(() => undefined)));
+  const usual = endpoint === undefined ? undefined : 'us-east-1';
+  return { endpoint, region: region || usual };
 }
 
 function checkedEndpoint(endpoint: string): string {

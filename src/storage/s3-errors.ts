@@ -7,13 +7,32 @@ interface RequestFault {
   /** HTTP status; undefined when there was no answer. */
   readonly status: number | undefined;
   readonly attempts: number;
+  /** Where the bucket is, when the answer tells. */
+  readonly region: string | undefined;
 }
 
 export function requestFault(error: unknown): RequestFault {
   const { name, message } = error instanceof Error ? error : { name: 'unknown error', message: '' };
   const metadata = (error as { $metadata?: { httpStatusCode?: number; attempts?: number } } | null)
     ?.$metadata;
-  return { name, message, status: metadata?.httpStatusCode, attempts: metadata?.attempts ?? 1 };
+  return {
+    ...{ name, message, status: metadata?.httpStatusCode, attempts: metadata?.attempts ?? 1 },
+    region: regionIn(error, message),
+  };
+}
+
+/** AWS tells it in a header of each answer, in an element of its document, or in words alone; so do others. */
+function regionIn(error: unknown, message: string): string | undefined {
+  const answer = error as {
+    readonly Region?: unknown;
+    readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> };
+  } | null;
+  const told = [
+    answer?.$response?.headers?.['x-amz-bucket-region'],
+    answer?.Region,
+    /expecting '([^']*)'/.exec(message)?.[1],
+  ];
+  return told.find((name): name is string => typeof name === 'string' && /^[\w-]{1,64}$/.test(name));
 }
 
 export function isNotFound(error: unknown): boolean {
@@ -33,13 +52,21 @@ export function asS3Error(error: unknown, location: string): unknown {
 
 type S3Failure = Omit<Failure, 'message' | 'cause'> & { readonly what: string };
 
-function ofCredentials({ name, status }: RequestFault): S3Failure | undefined {
+function ofCredentials({ name, status, message }: RequestFault): S3Failure | undefined {
+  if (/\bSSO session\b|\bsso login\b/.test(message)) {
+    return {
+      kind: 'denied',
+      code: 'S3_LOGIN_ENDED',
+      what: 'cannot be used: the SSO session of the profile has ended, or was never begun',
+      hint: 'Run aws sso login with that profile. For what runs at night, use credentials that need no login.',
+    };
+  }
   if (['CredentialsProviderError', 'TokenProviderError', 'ProviderError'].includes(name)) {
     return {
       kind: 'denied',
       code: 'S3_CREDENTIALS_MISSING',
       what: 'cannot be used: there are no credentials for it',
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.',
+      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile that has credentials.',
     };
   }
   if (name === 'RequestTimeTooSkewed') {
@@ -69,7 +96,8 @@ function ofCredentials({ name, status }: RequestFault): S3Failure | undefined {
   };
 }
 
-function ofPlace({ name, status, message }: RequestFault): S3Failure | undefined {
+function ofPlace(fault: RequestFault): S3Failure | undefined {
+  const { name } = fault;
   if (name === 'NoSuchBucket' || name === 'InvalidBucketName') {
     return {
       kind: 'usage',
@@ -78,13 +106,32 @@ function ofPlace({ name, status, message }: RequestFault): S3Failure | undefined
       hint: 'Check the name and --s3-endpoint, or create the bucket; this program makes none.',
     };
   }
-  const elsewhere = /^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)$/;
-  if (status !== 301 && !elsewhere.test(name) && !message.startsWith('Region is missing')) return undefined;
+  return ofRegion(fault);
+}
+
+const elsewhere = /^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)$/;
+
+function ofRegion({ name, status, message, region }: RequestFault): S3Failure | undefined {
+  const failure = { kind: 'usage', code: 'S3_REGION_WRONG' } as const;
+  if (message.startsWith('Region is missing')) {
+    return {
+      ...{ ...failure, code: 'S3_REGION_MISSING', what: 'cannot be used: no region is given' },
+      hint: 'Give the region of the bucket with --s3-region, AWS_REGION or the profile.',
+    };
+  }
+  // Answers to HEAD have no document that says more than the status.
+  const unnamed =
+    status === 400 && region !== undefined && /^(\d+|Unknown(Error)?|BadRequest|Error)$/.test(name);
+  if (status !== 301 && !elsewhere.test(name) && !unnamed) return undefined;
+  if (region === undefined) {
+    return {
+      ...{ ...failure, what: 'is in another region, or served elsewhere' },
+      hint: 'Give the region of the bucket with --s3-region or AWS_REGION, and check --s3-endpoint.',
+    };
+  }
   return {
-    kind: 'usage',
-    code: 'S3_REGION_WRONG',
-    what: status === undefined ? 'needs a region' : 'is in another region',
-    hint: 'Give the region of the bucket with --s3-region or AWS_REGION.',
+    ...{ ...failure, what: `is in the region ${region}, and was asked for in another` },
+    hint: `Give --s3-region ${region}, or set AWS_REGION.`,
   };
 }
 

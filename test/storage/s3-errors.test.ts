@@ -29,7 +29,15 @@ describe('what services and the client say when a request fails', () => {
     [noAnswer('CredentialsProviderError'), 'denied', 'S3_CREDENTIALS_MISSING'],
     [answer('PermanentRedirect', 301), 'usage', 'S3_REGION_WRONG'],
     [answer('AuthorizationHeaderMalformed', 400), 'usage', 'S3_REGION_WRONG'],
-    [Object.assign(new Error('Region is missing')), 'usage', 'S3_REGION_WRONG'],
+    [Object.assign(new Error('Region is missing')), 'usage', 'S3_REGION_MISSING'],
+    [answer('400', 400), 'failed', 'S3_FAILED'],
+    [
+      Object.assign(new Error('The SSO session associated with this profile has expired.'), {
+        name: 'CredentialsProviderError',
+      }),
+      'denied',
+      'S3_LOGIN_ENDED',
+    ],
     [answer('SlowDown', 503), 'unreachable', 'S3_UNREACHABLE'],
     [answer('InternalError', 500), 'unreachable', 'S3_UNREACHABLE'],
     [answer('TooManyRequests', 429), 'unreachable', 'S3_UNREACHABLE'],
@@ -47,6 +55,32 @@ describe('what services and the client say when a request fails', () => {
     expect(failure).toMatchObject({ kind, code });
     expect((failure as FerryError).cause).toBe(error);
     expect((failure as FerryError).message).toMatch(/^s3:\/\/backups\/sensu .+[^.]\.$/);
+  });
+
+  it.each([
+    // AWS, with the client of another region; the header is there whatever the document says.
+    Object.assign(answer('PermanentRedirect', 301), {
+      $response: { headers: { 'x-amz-bucket-region': 'eu-west-1' } },
+    }),
+    Object.assign(answer('AuthorizationHeaderMalformed', 400), { Region: 'eu-west-1' }),
+    answer('AuthorizationHeaderMalformed', 400, "The region 'us-east-1' is wrong; expecting 'eu-west-1'"),
+    // HEAD, which is answered without a document.
+    ...['400', 'Unknown', 'UnknownError'].map((name) =>
+      Object.assign(answer(name, 400), {
+        $response: { headers: { 'x-amz-bucket-region': 'eu-west-1' } },
+      }),
+    ),
+  ])('the region of the bucket is named when the answer tells it: %s', (error) => {
+    expect(asS3Error(error, location)).toMatchObject({
+      code: 'S3_REGION_WRONG',
+      message: expect.stringContaining('eu-west-1') as string,
+      hint: expect.stringContaining('--s3-region eu-west-1') as string,
+    });
+  });
+
+  it('what stands in the place of a region gives no orders to the terminal', () => {
+    const error = Object.assign(answer('PermanentRedirect', 301), { Region: '\u001b[2J' });
+    expect((asS3Error(error, location) as FerryError).message).not.toContain('\u001b');
   });
 
   it('a defect stays one', () => {

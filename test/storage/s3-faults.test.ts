@@ -68,7 +68,7 @@ describe('a server with a certificate of an own CA', () => {
     const files = await writeCertifiedKey(folder, 'server', await authority.issueServer(['127.0.0.1']));
     const bundle = join(folder, 'ca.pem');
     await writeFile(bundle, authority.ca);
-    const secure = await startS3Server(files);
+    const secure = await startS3Server({ tls: files });
     onTestFinished(() => secure.stop());
     await secure.addBucket('backups');
     const trusting = await openStorage('s3://backups', { ...secure.env, AWS_CA_BUNDLE: bundle });

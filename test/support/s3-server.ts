@@ -29,15 +29,21 @@ const run = promisify(execFile);
 
 const credentials = { access: 'test-access-key', secret: 'test-secret-key' };
 
+export interface S3ServerOptions {
+  readonly tls?: CertifiedKeyPaths;
+  /** Requests that are signed for another are refused. */
+  readonly region?: string;
+}
+
 /** Waits until it answers. To be stopped by whoever starts it. */
-export async function startS3Server(tls?: CertifiedKeyPaths): Promise<S3Server> {
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-s3-'));
   const program = findTool('versitygw');
   const buckets = join(folder, 'buckets');
   const users = join(folder, 'users');
   await Promise.all([mkdir(buckets), mkdir(users)]);
   const port = (await freePorts(1))[0]!;
-  const child = spawn(program, flags(port, { buckets, users }, tls), {
+  const child = spawn(program, flags(port, { buckets, users }, options), {
     stdio: 'ignore',
     env: { ROOT_ACCESS_KEY: credentials.access, ROOT_SECRET_KEY: credentials.secret },
   });
@@ -51,7 +57,7 @@ export async function startS3Server(tls?: CertifiedKeyPaths): Promise<S3Server> 
     await stop();
     throw error;
   }
-  const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const endpoint = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const env = {
     AWS_ENDPOINT_URL: endpoint,
     AWS_ACCESS_KEY_ID: credentials.access,
@@ -70,9 +76,10 @@ export async function startS3Server(tls?: CertifiedKeyPaths): Promise<S3Server> 
 function flags(
   port: number,
   { buckets, users }: { readonly buckets: string; readonly users: string },
-  tls: CertifiedKeyPaths | undefined,
+  { tls, region }: S3ServerOptions,
 ): string[] {
   const listening = ['--port', `127.0.0.1:${port}`, '--quiet', '--iam-dir', users];
+  if (region !== undefined) listening.push('--region', region);
   return [...listening, ...(tls ? ['--cert', tls.cert, '--key', tls.key] : []), 'posix', buckets];
 }
 
