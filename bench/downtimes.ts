@@ -4,7 +4,7 @@ import type { EtcdBinaries } from '../src/etcd/binaries.js';
 import { startThrowawayEtcd } from '../src/etcd/throwaway.js';
 import { stageConfiguration } from '../src/demo/stage.js';
 import { startWriter } from '../src/demo/writer.js';
-import { createApiClient } from '../src/sensu/api-client.js';
+import { createApiClient } from '../src/sensu/api/client.js';
 import { createServiceControl } from '../src/sensu/service-control.js';
 import { ferry, fill, quiet } from './setup.js';
 import { mebibytes, seconds, type Row } from './table.js';

@@ -13,7 +13,7 @@ import { readSecrets } from '../migrate/read-secrets.js';
 import type { MigrationReport } from '../migrate/report.js';
 import { applyMigration } from '../migrate/run.js';
 import type { RecordedSettings } from '../migrate/settings.js';
-import { createApiClient } from '../sensu/api-client.js';
+import { createApiClient } from '../sensu/api/client.js';
 import { createServiceControl } from '../sensu/service-control.js';
 import { prefixRange } from '../store/sensu-root.js';
 import { stageBackend, type StagedBackend } from './stage.js';

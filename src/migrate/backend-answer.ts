@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { createApiClient, type ApiClient } from '../sensu/api-client.js';
+import { createApiClient, type ApiClient } from '../sensu/api/client.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 import type { MigrationSource } from './source.js';
 

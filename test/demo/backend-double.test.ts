@@ -10,7 +10,7 @@ import { stageConfiguration, type StagedBackend } from '../../src/demo/stage.js'
 import type { EtcdClient, Permission } from '../../src/etcd/client.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
 import { applyRestoreEtcd, planRestoreEtcd } from '../../src/restore/restore-etcd.js';
-import { createApiClient, explainHealth, type ApiClient } from '../../src/sensu/api-client.js';
+import { createApiClient, explainHealth, type ApiClient } from '../../src/sensu/api/client.js';
 import { rewriteBackendYml } from '../../src/sensu/backend-yml.js';
 import { mergeEnvironment } from '../../src/sensu/environment-file.js';
 import { openStore } from '../../src/snapshot/open.js';

@@ -9,7 +9,7 @@ import { planMigration } from '../../src/migrate/plan.js';
 import { readSecrets } from '../../src/migrate/read-secrets.js';
 import { applyMigration, rollbackMigration } from '../../src/migrate/run.js';
 import { parseEnvironment } from '../../src/sensu/environment-file.js';
-import { createApiClient } from '../../src/sensu/api-client.js';
+import { createApiClient } from '../../src/sensu/api/client.js';
 import { openStore } from '../../src/snapshot/open.js';
 import { digestView } from '../../src/store/digest.js';
 import { singleKey } from '../../src/store/sensu-root.js';

@@ -11,7 +11,7 @@ import { connect } from '../../src/etcd/connect.js';
 import { stageBackend, stageConfiguration, type StagedBackend } from '../../src/demo/stage.js';
 import { startWriter, type Writer } from '../../src/demo/writer.js';
 import type { RecordedSettings } from '../../src/migrate/settings.js';
-import { createApiClient } from '../../src/sensu/api-client.js';
+import { createApiClient } from '../../src/sensu/api/client.js';
 import { createProcessRunner } from '../../src/sensu/process-runner.js';
 import { createServiceControl } from '../../src/sensu/service-control.js';
 import { prefixRange } from '../../src/store/sensu-root.js';

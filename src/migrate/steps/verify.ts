@@ -1,6 +1,6 @@
 import { FerryError } from '../../core/errors.js';
 import { openLiveView } from '../../etcd/live-view.js';
-import { explainHealth, type ApiClient } from '../../sensu/api-client.js';
+import { explainHealth, type ApiClient } from '../../sensu/api/client.js';
 import { openStore } from '../../snapshot/open.js';
 import { digestView, sameContent, type ContentDigest } from '../../store/digest.js';
 import { prefixRange } from '../../store/sensu-root.js';

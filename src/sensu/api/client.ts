@@ -1,6 +1,9 @@
 import { z } from 'zod';
-import { FerryError } from '../core/errors.js';
-import { get, show, unusable, type ApiAnswer } from './api-http.js';
+import { FerryError } from '../../core/errors.js';
+import { faultOf, unusable } from './faults.js';
+import { exchange, type ApiAnswer } from './http.js';
+import { parseJson } from './json.js';
+import { checkApiKey, parseApiUrl, targetOf } from './target.js';
 
 export interface ApiOptions {
   /** Such as `https://sensu.example.com:8080`; a path in it is kept in front. */
@@ -72,12 +75,12 @@ const healthForm = z.object({
 });
 
 export function createApiClient({ url, ca, apiKey, timeoutMs = 10_000 }: ApiOptions): ApiClient {
-  const base = parseUrl(url);
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) throw unusableKey();
+  const base = parseApiUrl(url);
+  if (apiKey !== undefined) checkApiKey(apiKey);
   const ask = (path: string, authorization?: string): Promise<Exchange> => {
-    const target = new URL(base.pathname.replace(/\/$/, '') + path, base);
+    const target = targetOf(base, path);
     const optional = { ...(ca && { ca }), ...(authorization !== undefined && { authorization }) };
-    return get({ url: target, timeoutMs, ...optional }).then((answer) => ({ url: target, ...answer }));
+    return exchange({ url: target, timeoutMs, ...optional }).then((answer) => ({ url: target, ...answer }));
   };
   return {
     version: async () => {
@@ -94,14 +97,14 @@ export function createApiClient({ url, ca, apiKey, timeoutMs = 10_000 }: ApiOpti
     },
     authenticates: async (user, password) => {
       const basic = Buffer.from(`${user}:${password}`).toString('base64');
-      const exchange = await ask('/auth/test', `Basic ${basic}`);
-      if (exchange.status === 200 || exchange.status === 401) return exchange.status === 200;
-      throw badStatus(exchange);
+      const answer = await ask('/auth/test', `Basic ${basic}`);
+      if (answer.status === 200 || answer.status === 401) return answer.status === 200;
+      throw badStatus(answer);
     },
     isReady: async () => {
-      const exchange = await ask('/ready');
-      if ([200, 404, 503].includes(exchange.status)) return exchange.status !== 503;
-      throw badStatus(exchange);
+      const answer = await ask('/ready');
+      if ([200, 404, 503].includes(answer.status)) return answer.status !== 503;
+      throw badStatus(answer);
     },
   };
 }
@@ -137,60 +140,17 @@ export function explainHealth({ members, alarms }: BackendHealth): string {
   );
 }
 
-function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new FerryError({
-    kind: 'usage',
-    code: 'API_URL_UNUSABLE',
-    // Not repeated: it may hold a password.
-    message: 'The URL of the API is no http or https URL.',
-    hint: 'Give one such as http://127.0.0.1:8080.',
-  });
-}
-
-function parseAnswer<Shape>(exchange: Exchange, form: z.ZodType<Shape>): Shape {
-  if (exchange.status !== 200) throw badStatus(exchange);
-  let value: unknown;
-  try {
-    value = JSON.parse(exchange.body);
-  } catch {
-    throw unusable(exchange.url, 'is not JSON');
-  }
+function parseAnswer<Shape>(answer: Exchange, form: z.ZodType<Shape>): Shape {
+  if (answer.status !== 200) throw badStatus(answer);
+  const value = parseJson(answer.body);
+  if (value === undefined) throw unusable(answer.url, 'is not JSON');
   const parsed = form.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw unusable(exchange.url, 'has not the form that Sensu gives it');
+  throw unusable(answer.url, 'has not the form that Sensu gives it');
 }
 
-function badStatus({ url, status }: Exchange): FerryError {
-  if (status === 401 || status === 403) return denied(url, status);
-  if (status >= 500) {
-    return new FerryError({
-      kind: 'unreachable',
-      code: 'API_FAILED',
-      message: `${show(url)} answered with HTTP status ${status}.`,
-      hint: 'Look at the log of sensu-backend: often it cannot reach its etcd.',
-    });
-  }
-  return unusable(url, `has the HTTP status ${status}`);
-}
-
-function denied(url: URL, status: number): FerryError {
-  return new FerryError({
-    kind: 'denied',
-    code: 'API_DENIED',
-    message: `${show(url)} refused the credentials (HTTP status ${status}).`,
-    hint: 'Check that the API key is in the store, and that its user is enabled and may read the cluster.',
-  });
-}
-
-function unusableKey(): FerryError {
-  return new FerryError({
-    kind: 'usage',
-    code: 'API_KEY_UNUSABLE',
-    message: 'The API key is empty, or holds blanks or characters that no key has.',
-    hint: 'Give a file that holds the key alone.',
-  });
+function badStatus({ url, status, body }: Exchange): FerryError {
+  return faultOf(url, status, body);
 }
 
 function noKey(url: URL): FerryError {

@@ -1,37 +1,49 @@
 import http from 'node:http';
 import https from 'node:https';
-import { FerryError, systemCode } from '../core/errors.js';
+import { FerryError, systemCode } from '../../core/errors.js';
+import { show, unusable } from './faults.js';
 
 export interface ApiRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT';
   readonly url: URL;
   /** Held to be secret: it is in no error. */
   readonly authorization?: string;
+  /** JSON. */
+  readonly body?: string;
   /** Certificates in PEM to trust instead of the system's. */
   readonly ca?: Buffer;
   /** For the whole exchange. */
   readonly timeoutMs: number;
+  /** How long an answer may be; default 1 MiB. */
+  readonly bodyLimit?: number;
+  /** Ends the exchange with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ApiAnswer {
   readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
   readonly body: string;
 }
 
-const bodyLimit = 1024 * 1024;
+const mebibyte = 1024 * 1024;
 
 /**
- * One GET, redirections not followed: they would carry the key elsewhere. @throws FerryError API_UNREACHABLE,
- * API_TIMEOUT, API_CERTIFICATE_REFUSED (unreachable), API_ANSWER_UNUSABLE (failed)
+ * One request and its answer, redirections not followed: they would carry the key elsewhere. @throws FerryError
+ * API_UNREACHABLE, API_TIMEOUT, API_CERTIFICATE_REFUSED (unreachable), API_ANSWER_UNUSABLE (failed)
  */
-export async function get(request: ApiRequest): Promise<ApiAnswer> {
+export async function exchange(request: ApiRequest): Promise<ApiAnswer> {
   const deadline = new AbortController();
   const timer = setTimeout(() => {
     deadline.abort();
   }, request.timeoutMs);
+  const signals = [deadline.signal, ...(request.signal ? [request.signal] : [])];
   try {
-    const response = await send(request, deadline.signal);
-    return { status: response.statusCode ?? 0, body: await readBody(response, request.url) };
+    const response = await send(request, AbortSignal.any(signals));
+    const { statusCode: status = 0, headers } = response;
+    return { status, headers, body: await readBody(response, request) };
   } catch (error) {
+    request.signal?.throwIfAborted();
     if (error instanceof FerryError) throw error;
     throw deadline.signal.aborted ? timedOut(request) : unreachable(request.url, error);
   } finally {
@@ -40,47 +52,44 @@ export async function get(request: ApiRequest): Promise<ApiAnswer> {
 }
 
 function send(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
-  const { url, ca, authorization } = request;
+  const { method = 'GET', url, ca, authorization, body } = request;
   const options = {
+    method,
     signal,
     // A kept connection would outlive the backend that is being restarted.
     agent: false,
-    headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
+    headers: {
+      accept: 'application/json',
+      ...(authorization !== undefined && { authorization }),
+      ...(body !== undefined && {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      }),
+    },
   };
   return new Promise((resolve, reject) => {
     const sent =
       url.protocol === 'https:'
-        ? https.get(url, { ...options, ...(ca !== undefined && { ca }) })
-        : http.get(url, options);
+        ? https.request(url, { ...options, ...(ca !== undefined && { ca }) })
+        : http.request(url, options);
     sent.once('response', resolve).on('error', reject);
+    sent.end(body);
   });
 }
 
-async function readBody(response: http.IncomingMessage, url: URL): Promise<string> {
+async function readBody(
+  response: http.IncomingMessage,
+  { url, bodyLimit = mebibyte }: ApiRequest,
+): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of response as AsyncIterable<Buffer>) {
     length += part.length;
     // Leaving the loop destroys the connection.
-    if (length > bodyLimit) throw unusable(url, 'is longer than 1 MiB');
+    if (length > bodyLimit) throw unusable(url, `is longer than ${bodyLimit / mebibyte} MiB`);
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');
-}
-
-/** An answer that no Sensu gives. */
-export function unusable(url: URL, fault: string): FerryError {
-  return new FerryError({
-    kind: 'failed',
-    code: 'API_ANSWER_UNUSABLE',
-    message: `The answer of ${show(url)} ${fault}.`,
-    hint: 'Check that the URL is that of the API of sensu-backend (port 8080), not of its web interface or a proxy.',
-  });
-}
-
-/** The URL as it may be shown: without a password that someone wrote into it. */
-export function show(url: URL): string {
-  return `${url.origin}${url.pathname}`;
 }
 
 function timedOut({ url, timeoutMs }: ApiRequest): FerryError {

@@ -3,9 +3,9 @@ import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FerryError } from '../../src/core/errors.js';
-import { createAuthority } from '../../src/etcd/certificates.js';
-import { createApiClient, explainHealth, type ApiOptions } from '../../src/sensu/api-client.js';
+import { FerryError } from '../../../src/core/errors.js';
+import { createAuthority } from '../../../src/etcd/certificates.js';
+import { createApiClient, explainHealth, type ApiOptions } from '../../../src/sensu/api/client.js';
 
 const apiKey = '24484dcc-ee3e-4f43-a347-a4aec7cd1523';
 
@@ -16,7 +16,7 @@ interface Recorded {
 
 /** An answer of a real backend. */
 function recorded(name: string): Recorded {
-  const url = new URL(`../../fixtures/cluster3-6.12.0/http/${name}.txt`, import.meta.url);
+  const url = new URL(`../../../fixtures/cluster3-6.12.0/http/${name}.txt`, import.meta.url);
   const text = readFileSync(url, 'utf8');
   const end = text.indexOf('\r\n\r\n');
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)![1]), body: text.slice(end + 4) };
