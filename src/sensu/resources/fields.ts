@@ -63,7 +63,7 @@ export class FieldReader {
       case 'double':
         return reader.double();
       case 'map':
-        return this.#pair(reader, before instanceof Map ? (before as Map<string, string>) : new Map());
+        return this.#pair(reader, before instanceof Map ? before : new Map<string, string>());
       case 'message':
         return this.#nested(reader, field, Array.isArray(before) ? before : []);
     }
