@@ -5,8 +5,10 @@ import { messageNamed, type Field, type Message } from './messages.js';
 export type Slots = (FieldValue | undefined)[];
 
 /** As it is stored: numbers of 64 bits are bigint, bytes are bytes, a message is its slots. */
-export type FieldValue =
-  string | number | bigint | boolean | Buffer | Map<string, string> | FieldList | Slots;
+export type FieldValue = string | number | bigint | boolean | Buffer | TextMap | FieldList | Slots;
+
+/** Of a field of the kind `map`. */
+export class TextMap extends Map<string, string> {}
 
 /** Of a field that repeats. */
 export class FieldList {
@@ -63,13 +65,13 @@ export class FieldReader {
       case 'double':
         return reader.double();
       case 'map':
-        return this.#pair(reader, before instanceof Map ? before : new Map<string, string>());
+        return this.#pair(reader, before instanceof TextMap ? before : new TextMap());
       case 'message':
         return this.#nested(reader, field, Array.isArray(before) ? before : []);
     }
   }
 
-  #pair(reader: ProtoReader, map: Map<string, string>): Map<string, string> {
+  #pair(reader: ProtoReader, map: TextMap): TextMap {
     const [key, value] = this.#within(reader, 'map', messageNamed('StringPair'), []);
     return map.set(textOf(key), textOf(value));
   }

@@ -1,7 +1,7 @@
 import { parse, stringify } from 'lossless-json';
 import { MalformedValueError } from '../protobuf.js';
 import { isApiObject, type ApiObject, type ApiValue } from './api-value.js';
-import { FieldList, type FieldValue, type Slots, type UnknownField } from './fields.js';
+import { FieldList, TextMap, type FieldValue, type Slots, type UnknownField } from './fields.js';
 import { messageNamed, type Field, type Message } from './messages.js';
 
 /**
@@ -110,13 +110,13 @@ export class JsonFieldReader {
   }
 }
 
-function mapOf(object: ApiObject): Map<string, string> {
-  return new Map(
-    Object.entries(object).map(([name, value]) => {
-      if (typeof value === 'string') return [name, value];
-      throw wrongType();
-    }),
-  );
+function mapOf(object: ApiObject): TextMap {
+  const map = new TextMap();
+  for (const [name, value] of Object.entries(object)) {
+    if (typeof value !== 'string') throw wrongType();
+    map.set(name, value);
+  }
+  return map;
 }
 
 function wrongType(): MalformedValueError {

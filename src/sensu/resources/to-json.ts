@@ -1,6 +1,6 @@
 import { compareNames, setOwn, type ApiValue, type DraftObject } from './api-value.js';
 import { MalformedValueError } from '../protobuf.js';
-import { FieldList, type FieldValue, type Slots } from './fields.js';
+import { FieldList, TextMap, type FieldValue, type Slots } from './fields.js';
 import { messageNamed, type Field, type Message } from './messages.js';
 
 /** A field that is stored, and that the API never shows. */
@@ -32,7 +32,7 @@ export class JsonShaper {
 
   #value(field: Field, value: FieldValue | undefined): ApiValue {
     if (value instanceof FieldList) return value.items.map((item) => this.#value(field, item));
-    if (value instanceof Map) return objectOf(value);
+    if (value instanceof TextMap) return objectOf(value);
     if (Array.isArray(value)) return this.#nested(field, value);
     if (value === undefined) return this.#absent(field);
     if (Buffer.isBuffer(value)) return field.kind === 'uuid' ? showUuid(value) : value.toString('base64');
@@ -90,12 +90,12 @@ export class JsonShaper {
 /** What Go's `omitempty` leaves out. A message that is there is never empty. */
 function isEmpty(value: FieldValue | undefined): boolean {
   if (value === undefined || value === '' || value === 0 || value === 0n || value === false) return true;
-  if (value instanceof Map) return value.size === 0;
+  if (value instanceof TextMap) return value.size === 0;
   if (value instanceof FieldList) return value.items.length === 0;
   return Buffer.isBuffer(value) && value.length === 0;
 }
 
-function objectOf(map: ReadonlyMap<string, string>): DraftObject {
+function objectOf(map: TextMap): DraftObject {
   const object: DraftObject = {};
   for (const name of [...map.keys()].sort(compareNames)) setOwn(object, name, map.get(name)!);
   return object;
