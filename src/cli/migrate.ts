@@ -6,6 +6,7 @@ import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
 import { collectUrls } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
+import { lookForGarbageSooner } from './heap.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
@@ -101,6 +102,7 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
   const { planMigration, describePlan } = await import('../migrate/plan.js');
   const { applyMigration } = await import('../migrate/run.js');
   const { describeReport } = await import('../migrate/report.js');
+  lookForGarbageSooner();
   const settings = settingsOf(flags);
   const secrets = await readSecrets(settings);
   const plan = await planMigration(context, settings, secrets, resolve(flags.runDir));
@@ -169,6 +171,7 @@ async function resume(context: Context, flags: RunFlags): Promise<CommandResult>
   const { readRun } = await import('../migrate/journal.js');
   const { describeRun } = await import('../migrate/status.js');
   const { describeReport } = await import('../migrate/report.js');
+  lookForGarbageSooner();
   const directory = resolve(flags.runDir);
   await confirm(context, flags, describeRun(await readRun(directory)), 'go on with this migration');
   const report = await resumeMigration(context, directory, toolName());

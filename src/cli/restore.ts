@@ -6,6 +6,7 @@ import type { RestorePlan, RestoreResult } from '../restore/restore-etcd.js';
 import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
+import { lookForGarbageSooner } from './heap.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
@@ -45,6 +46,7 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
     // Loaded only now: a file that is of no use is said to be that at once.
     const { connect } = await import('../etcd/connect.js');
     const { applyRestoreEtcd, planRestoreEtcd } = await import('../restore/restore-etcd.js');
+    lookForGarbageSooner();
     const client = await connect(options);
     try {
       const plan = await planRestoreEtcd(context, client, source, { part, tls: options.tls ?? {} });
