@@ -154,8 +154,11 @@ export interface EtcdAuth {
 
 /** Keeps leases from ending while somebody else is not yet there to do so. */
 export interface LeaseKeeper {
-  /** Renewed at a third of its time to live, or sooner, until `release` or `close`. */
-  hold(lease: Lease): void;
+  /**
+   * Renewed at a third of its time to live, or sooner, until `release` or `close`. `remaining`: seconds that a lease
+   * which was not just granted has left; its first renewal comes after a third of them.
+   */
+  hold(lease: Lease, remaining?: bigint): void;
   release(id: LeaseId): void;
   /** Ids that ended although they were held; empty as long as all is well. */
   readonly lost: ReadonlySet<LeaseId>;

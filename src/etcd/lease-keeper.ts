@@ -36,9 +36,9 @@ export class StreamLeaseKeeper implements LeaseKeeper {
     this.#work = this.#renewUntilClosed();
   }
 
-  hold(lease: Lease): void {
+  hold(lease: Lease, remaining = lease.ttl): void {
     this.lost.delete(lease.id);
-    this.#held.set(lease.id, { ttl: lease.ttl, renewAt: performance.now() + interval(lease.ttl) });
+    this.#held.set(lease.id, { ttl: lease.ttl, renewAt: performance.now() + interval(remaining) });
   }
 
   release(id: LeaseId): void {

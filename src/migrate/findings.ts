@@ -1,4 +1,4 @@
-import type { FailureKind } from '../core/errors.js';
+import { FerryError, type FailureKind } from '../core/errors.js';
 
 /** `refusal`: the migration cannot be done like this. `warning`: it can, but look at it first. `note`: good to know. */
 export type Severity = 'refusal' | 'warning' | 'note';
@@ -34,3 +34,9 @@ export const note = (code: string, sentence: string, remedy: string): Finding =>
   sentence,
   remedy,
 });
+
+/** A refusal that is found after preflight ends the run. */
+export function throwRefusal({ severity, kind = 'refused', code, sentence, remedy }: Finding): void {
+  if (severity !== 'refusal') return;
+  throw new FerryError({ kind, code, message: sentence, hint: remedy });
+}

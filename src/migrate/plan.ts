@@ -48,9 +48,9 @@ export async function planMigration(
   const source = await findSource(context, settings);
   const findings: Finding[] = [...source.findings];
   const sourceFacts = await gather(findings, 'SOURCE', () => lookAtSource(context, source));
-  const targetFacts =
-    sourceFacts &&
-    (await gather(findings, 'TARGET', () => lookAtTarget(context, settings, secrets, sourceFacts)));
+  const targetFacts = await gather(findings, 'TARGET', () =>
+    lookAtTarget(context, settings, secrets, sourceFacts),
+  );
   const certificates = {
     endpoints: settings.endpoints,
     tls: secrets.targetTls,
@@ -118,11 +118,11 @@ async function lookAtTarget(
   context: Context,
   settings: RecordedSettings,
   secrets: Secrets,
-  source: SourceFacts,
+  source: SourceFacts | undefined,
 ): Promise<Looked<PlannedTarget>> {
   const client = await connectTarget(context, settings, secrets);
   try {
-    const looked = await inspectTarget(client, source, {
+    const looked = await inspectTarget(context, client, source, {
       tls: secrets.targetTls,
       enableAuth: settings.enableAuth,
       hasRootPassword: secrets.root !== undefined,

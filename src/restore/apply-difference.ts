@@ -81,7 +81,8 @@ class Application {
     const replaced = new Set(replacedLeases.map(({ id }) => id));
     const created = new Set(newLeases.map(({ id }) => id));
     const missing = leases.filter(({ id }) => !onTarget.has(id) && !replaced.has(id) && !created.has(id));
-    for (const lease of leases) if (onTarget.has(lease.id)) this.#keeper.hold(lease);
+    // Renewed at once: a run that was cut off has not held them.
+    for (const lease of leases) if (onTarget.has(lease.id)) this.#keeper.hold(lease, 0n);
     const outcomes = [...(await this.#ensure([...newLeases, ...missing]))];
     try {
       await this.#putChanged(replaced);

@@ -1,5 +1,7 @@
 import type { Context } from '../core/context.js';
 import type { EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import { FerryError } from '../core/errors.js';
+import { clusterIdKey, singleKey } from '../store/sensu-root.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { isConflict, isInPart, isThere, targetNotEmpty, type LoadPlan } from './load-plan.js';
@@ -23,7 +25,8 @@ export interface LoadResult {
 /**
  * Loads the planned part of a store into a running etcd. Lasting keys come first; the leases are granted, with
  * their ids, and the keys bound to them put only then: a lease of ten seconds must not end while a large
- * store is loaded. From its grant on the keeper holds each lease; the caller releases them when somebody else
+ * store is loaded. The cluster id is put before everything else, so that a target which is left half loaded tells
+ * whose store it holds. From its grant on the keeper holds each lease; the caller releases them when somebody else
  * has taken over, and not before the copy is verified.
  *
  * Can be run again after any failure: it then writes what is missing.
@@ -43,6 +46,13 @@ export async function applyLoad(
   return { ...load.counts(), leases, milliseconds: performance.now() - startedAt };
 }
 
+/** How often ephemeral keys are put, should leases end before or after. */
+const leaseRounds = 4;
+
+function isLeaseGone(error: unknown): boolean {
+  return error instanceof FerryError && error.code === 'LEASE_NOT_FOUND';
+}
+
 type Pairs = AsyncIterable<readonly KeyPair<StoreEntry, StoreEntry>[]>;
 
 class Load {
@@ -52,12 +62,14 @@ class Load {
   readonly #plan: LoadPlan;
   readonly #keeper: LeaseKeeper;
   readonly #leases: ReadonlyMap<LeaseId, Lease>;
-  readonly #writer: TransactionWriter;
+  #writer: TransactionWriter;
   readonly #needed = new Map<LeaseId, Lease>();
   /** Undefined once there are too many, or when the target must be looked at again. */
   #kept: StoreEntry[] | undefined;
   #keptBytes = 0;
+  #written = 0;
   #deleted = 0;
+  #isNamed = false;
   #progress: number;
 
   constructor(
@@ -76,21 +88,27 @@ class Load {
     this.#leases = leases;
     this.#kept = plan.onTarget === 0 ? [] : undefined;
     this.#progress = plan.alreadyThere;
-    this.#writer = new TransactionWriter(client, {
-      signal: context.signal,
-      onWritten: (writes) => {
-        this.#reportProgress(writes);
-      },
-    });
+    this.#writer = this.#newWriter();
     if (hasEveryLease(plan.part)) for (const lease of leases.values()) this.#needed.set(lease.id, lease);
   }
 
+  #newWriter(): TransactionWriter {
+    return new TransactionWriter(this.#client, {
+      signal: this.#context.signal,
+      onWritten: (writes) => {
+        this.#written += writes;
+        this.#reportProgress(writes);
+      },
+    });
+  }
+
   counts(): { readonly written: number; readonly deleted: number } {
-    return { written: this.#writer.written - this.#deleted, deleted: this.#deleted };
+    return { written: this.#written - this.#deleted, deleted: this.#deleted };
   }
 
   async lastingKeys(): Promise<void> {
     await this.#writing(async () => {
+      await this.#nameStore();
       for await (const pairs of this.#pairs()) {
         for (const pair of pairs) await this.#loadLasting(pair);
       }
@@ -98,15 +116,25 @@ class Load {
   }
 
   async ephemeralKeys(): Promise<readonly LeaseOutcome[]> {
-    let outcomes = await this.#grantLeases();
-    await this.#writing(() => this.#loadEphemeral());
-    // A lease that ended although it was held took its keys with it: both are brought back.
-    for (let round = 0; round < 3 && this.#hasLostLease(); round += 1) {
+    for (let round = 1; ; round += 1) {
+      const outcomes = await this.#grantLeases();
+      const done = await this.#tryEphemeral(round < leaseRounds);
+      if (done || round === leaseRounds) return outcomes;
+      // A lease that ended although it was held took its keys with it: both are brought back.
       this.#kept = undefined;
-      outcomes = await this.#grantLeases();
-      await this.#writing(() => this.#loadEphemeral());
     }
-    return outcomes;
+  }
+
+  /** False when a lease ended before all its keys were put, or after. */
+  async #tryEphemeral(mayRepeat: boolean): Promise<boolean> {
+    try {
+      await this.#writing(() => this.#loadEphemeral());
+    } catch (error) {
+      if (!mayRepeat || !isLeaseGone(error)) throw error;
+      this.#writer = this.#newWriter();
+      return false;
+    }
+    return !this.#hasLostLease();
   }
 
   #hasLostLease(): boolean {
@@ -120,6 +148,17 @@ class Load {
     } finally {
       await this.#writer.settle();
     }
+  }
+
+  async #nameStore(): Promise<void> {
+    const { part, onTarget } = this.#plan;
+    if (onTarget > 0 || !isInPart(clusterIdKey, part)) return;
+    for await (const [entry] of this.#source.entries(singleKey(clusterIdKey))) {
+      if (entry === undefined || leaseOf(entry, this.#leases) !== undefined) continue;
+      await this.#put({ right: undefined }, entry);
+      this.#isNamed = true;
+    }
+    await this.#writer.drain();
   }
 
   /** The keys of the part, beside what the target holds of them now; a fresh target is not asked. */
@@ -144,6 +183,11 @@ class Load {
 
   async #loadLasting(pair: KeyPair<StoreEntry, StoreEntry>): Promise<void> {
     const { key, left: entry, right: found } = pair;
+    if (this.#isNamed && key.equals(clusterIdKey)) {
+      // Keys before and after it must not be guarded as one vacant range.
+      await this.#writer.endTransaction();
+      return;
+    }
     if (this.#plan.existing === 'refuse' && isConflict(pair)) throw targetNotEmpty([key], 1);
     if (entry === undefined) {
       this.#deleted += 1;

@@ -56,8 +56,8 @@ export async function readLeases(
 }
 
 /**
- * Sees to it that the target has each lease with its TTL, and holds it. A lease of that id with another TTL
- * is ended and granted anew: etcd deletes its keys, so this comes before they are put. It is refused when a
+ * Sees to it that the target has each lease with its TTL, and holds it. A lease of that id with another TTL, or that
+ * is about to end, is ended and granted anew: etcd deletes its keys, so this comes before they are put. It is refused when a
  * key is bound to it that `mayDelete` does not give up.
  */
 export async function ensureLeases(
@@ -68,30 +68,41 @@ export async function ensureLeases(
 ): Promise<readonly LeaseOutcome[]> {
   const outcomes: LeaseOutcome[] = [];
   await forEachConcurrently(leases, requestsInFlight, async (wanted) => {
-    const outcome = await ensureLease(client, wanted, keeper, mayDelete);
-    keeper.hold({ id: wanted.id, ttl: outcome.ttl });
+    const { remaining, ...outcome } = await ensureLease(client, wanted, keeper, mayDelete);
+    keeper.hold({ id: wanted.id, ttl: outcome.ttl }, remaining);
     outcomes.push(outcome);
   });
   return outcomes;
 }
+
+/** A lease that is found with no more than so many seconds could end before its first renewal. */
+const endingSeconds = 1n;
 
 async function ensureLease(
   client: EtcdClient,
   wanted: Lease,
   keeper: LeaseKeeper,
   mayDelete: (key: Buffer) => boolean,
-): Promise<LeaseOutcome> {
-  if ((await client.grantLease(wanted)) === 'granted') {
-    return { wanted, ttl: await grantedTtl(client, wanted), granted: true };
-  }
+): Promise<LeaseOutcome & { readonly remaining: bigint }> {
+  if ((await client.grantLease(wanted)) === 'granted') return freshlyGranted(client, wanted);
   const found = await client.leaseState(wanted.id);
-  if (found?.ttl === wanted.ttl) return { wanted, ttl: found.ttl, granted: false };
+  if (found?.ttl === wanted.ttl && found.remaining > endingSeconds) {
+    return { wanted, ttl: found.ttl, granted: false, remaining: found.remaining };
+  }
   refuseForeignKeys(wanted, found, mayDelete);
   // Or the keeper would take the lease for lost.
   keeper.release(wanted.id);
   await client.revokeLease(wanted.id);
   await grantAgain(client, wanted);
-  return { wanted, ttl: await grantedTtl(client, wanted), granted: true };
+  return freshlyGranted(client, wanted);
+}
+
+async function freshlyGranted(
+  client: EtcdClient,
+  wanted: Lease,
+): Promise<LeaseOutcome & { readonly remaining: bigint }> {
+  const ttl = await grantedTtl(client, wanted);
+  return { wanted, ttl, granted: true, remaining: ttl };
 }
 
 /** A lease that is just ending cannot be granted until the leader has removed it. */

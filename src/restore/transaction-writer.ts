@@ -54,6 +54,11 @@ export class TransactionWriter {
     this.#chunkBytes += bytes;
   }
 
+  /** What is written next goes into another transaction. */
+  endTransaction(): Promise<void> {
+    return this.#send();
+  }
+
   /** Waits until all that was written is acknowledged. */
   async drain(): Promise<void> {
     await this.#send();

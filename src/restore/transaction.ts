@@ -50,13 +50,14 @@ async function tryTransaction(
   signal: AbortSignal,
 ): Promise<void> {
   try {
+    if (writes.length === 0) return;
     const result = await client.txn({
       guards: guardsOf(writes),
       writes: writes.map(({ operation }) => operation),
     });
     if (result.succeeded) return;
     if (writes.some(isVacant)) await tryTransaction(client, writes.map(guardedAlone), signal);
-    else await requireWritten(client, writes);
+    else await settleTransaction(client, await unsettled(client, writes), signal);
   } catch (error) {
     if (!isTooLarge(error) && !hasTooManyOperations(error)) throw error;
     await splitTransaction(client, writes, signal, error);
@@ -92,7 +93,7 @@ async function splitTransaction(
   error: unknown,
 ): Promise<void> {
   if (writes.length === 1) {
-    await writeUnguarded(client, writes[0]!, error);
+    await writeUnguarded(client, writes[0]!, signal, error);
     return;
   }
   const half = Math.ceil(writes.length / 2);
@@ -104,13 +105,18 @@ async function splitTransaction(
  * The guard repeats the key, so that a value which just fitted on the source may not fit with it. The check
  * then comes before the write instead of with it.
  */
-async function writeUnguarded(client: EtcdClient, write: GuardedWrite, error: unknown): Promise<void> {
+async function writeUnguarded(
+  client: EtcdClient,
+  write: GuardedWrite,
+  signal: AbortSignal,
+  error: unknown,
+): Promise<void> {
   const { operation, guard } = write;
   if (!isTooLarge(error)) throw error;
   if (guard === undefined) throw valueTooLarge(operation, error);
   const { entries } = await client.range({ start: operation.key, end: after(operation.key), keysOnly: true });
   if ((entries[0]?.modRevision ?? noRevision) !== (guard === 'vacant' ? noRevision : guard)) {
-    await requireWritten(client, [write]);
+    await settleTransaction(client, await unsettled(client, [write]), signal);
     return;
   }
   try {
@@ -120,15 +126,27 @@ async function writeUnguarded(client: EtcdClient, write: GuardedWrite, error: un
   }
 }
 
-/** A guard that fails on the second try of a transaction whose first answer was lost is no conflict. */
-async function requireWritten(client: EtcdClient, writes: readonly GuardedWrite[]): Promise<void> {
+/**
+ * What is left to write after a guard has failed. That is no conflict when the first answer was lost and all is
+ * written, nor when a lease has ended on the target and taken its key along.
+ */
+async function unsettled(client: EtcdClient, writes: readonly GuardedWrite[]): Promise<GuardedWrite[]> {
+  const left: GuardedWrite[] = [];
   const conflicts: Buffer[] = [];
-  for (const { operation } of writes) {
+  for (const { operation, guard } of writes) {
     const { entries } = await client.range({ start: operation.key, end: after(operation.key) });
-    if (!isWritten(operation, entries[0])) conflicts.push(operation.key);
+    const found = entries[0];
+    const isFree = found === undefined || found.modRevision === guard;
+    if (isWritten(operation, found)) continue;
+    if (isFree) left.push({ operation, guard: found?.modRevision ?? noRevision });
+    else conflicts.push(operation.key);
   }
-  if (conflicts.length === 0) return;
-  throw new FerryError({
+  if (conflicts.length > 0) throw targetChanged(conflicts);
+  return left;
+}
+
+function targetChanged(conflicts: readonly Buffer[]): FerryError {
+  return new FerryError({
     kind: 'refused',
     code: 'TARGET_CHANGED',
     message: `Somebody else writes to the target: ${showKeys(conflicts)} changed during the restore.`,

@@ -1,7 +1,5 @@
 import type { EtcdClient } from '../etcd/client.js';
-import { singleKey } from '../store/sensu-root.js';
-
-const clusterIdKey = Buffer.from('/sensu.io/cluster_id');
+import { clusterIdKey, singleKey } from '../store/sensu-root.js';
 
 /** Sensu's cluster id as stored; undefined for anything that must not become part of a file's name. */
 export function parseClusterId(value: Buffer): string | undefined {

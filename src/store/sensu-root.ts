@@ -6,6 +6,12 @@ export const sensuRoot: Required<KeyRange> = {
   end: Buffer.from('/sensu.io0'),
 };
 
+/** Sensu makes it once, at the first start, and never changes it. */
+export const clusterIdKey = Buffer.from('/sensu.io/cluster_id');
+
+/** Each backend that runs has a key below it with a lease of its own, and a new one after each start. */
+export const backendsPrefix = Buffer.from('/sensu.io/backends/');
+
 /** The range of all keys that begin with the bytes of `prefix`; of all keys when it is empty. */
 export function prefixRange(prefix: Buffer): KeyRange {
   let last = prefix.length - 1;

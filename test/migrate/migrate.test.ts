@@ -108,9 +108,12 @@ describe('migrate embedded-to-external', () => {
 
   it('loses nothing when the stop command kills the backend instead of stopping it', async () => {
     const target = await startEtcd({ until: 'test' });
-    const host = await startHost(target);
-    // The db file of a killed etcd lacks its last writes: they are in the WAL only.
-    const killing = `pkill -9 -f -- '[-]-data-dir ${host.staged.dataDirectory}/data'; sleep 0.2; ${host.settings.stopCommand}`;
+    // It writes nothing into its db file of its own accord, so that a kill is sure to leave the last writes in the WAL.
+    const host = await startHost(target, {}, [
+      '--backend-batch-interval=1h',
+      '--backend-batch-limit=1000000',
+    ]);
+    const killing = `kill -9 "$(cat '${host.staged.directory}/etcd-pid')"; ${host.settings.stopCommand}`;
     const report = await migrate({ ...host, settings: { ...host.settings, stopCommand: killing } });
     const client = await asRoot(target, host);
     expect(await missingFrom(client, await host.writer.stop())).toEqual([]);

@@ -60,6 +60,7 @@ async function recordedState(): Promise<string> {
 export async function startHost(
   target: Pick<RunningEtcd, 'endpoints' | 'tls'>,
   overrides: Partial<RecordedSettings> = {},
+  etcdFlags: readonly string[] = [],
 ): Promise<StagedHost> {
   template ??= recordedState();
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-host-'));
@@ -67,6 +68,7 @@ export async function startHost(
   await mkdir(directory, { mode: 0o700 });
   await cp(await template, join(directory, 'state'), { recursive: true });
   const staged = await stageConfiguration(directory, join(directory, 'state'), binaries);
+  if (etcdFlags.length > 0) await wrapEtcd(directory, etcdFlags);
   const settings: StagedHost['settings'] = {
     ...(await settingsFor(staged, folder, target)),
     ...overrides,
@@ -90,6 +92,18 @@ export async function startHost(
     args: argumentsOf(settings, join(folder, 'run')),
     servedStore: () => servedStore(staged),
   };
+}
+
+/** Gives the embedded etcd more flags, and leaves its process id in `etcd-pid`. */
+async function wrapEtcd(directory: string, flags: readonly string[]): Promise<void> {
+  const wrapper = join(directory, 'etcd');
+  const lines = [
+    '#!/bin/sh',
+    `echo $$ > '${directory}/etcd-pid'`,
+    `exec '${binaries.etcd}' "$@" ${flags.join(' ')}`,
+  ];
+  await writeFile(wrapper, lines.join('\n'), { mode: 0o700 });
+  await writeFile(join(directory, 'etcd-binary'), wrapper);
 }
 
 async function settingsFor(

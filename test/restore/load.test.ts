@@ -179,6 +179,61 @@ describe('load', () => {
     await verifyCopy(silentContext(), etcd.client, withLeases);
   });
 
+  it('puts keys again whose lease ends between its grant and the first of them', async () => {
+    const etcd = new MemoryEtcd();
+    let endings = 0;
+    etcd.beforeTxn = ({ writes }) => {
+      const leased = writes.some((write) => write.type === 'put' && write.lease !== undefined);
+      if (leased && endings++ === 0) void etcd.revokeLease(leaseId(7n));
+    };
+    await load(etcd, withLeases);
+    await verifyCopy(silentContext(), etcd.client, withLeases);
+  });
+
+  it('grants a lease anew that is about to end on the target, and renews one in good time that has little left', async () => {
+    const etcd = new MemoryEtcd();
+    const keeper = new MemoryKeeper();
+    await load(etcd, withLeases);
+    etcd.remaining.set(leaseId(7n), 1n).set(leaseId(8n), 5n);
+    const { leases } = await load(etcd, withLeases, {}, keeper);
+    expect(leases).toContainEqual({ wanted: { id: 7n, ttl: 10n }, ttl: 10n, granted: true });
+    expect(leases).toContainEqual({ wanted: { id: 8n, ttl: 60n }, ttl: 60n, granted: false });
+    expect([...keeper.remaining]).toEqual(
+      expect.arrayContaining([
+        [7n, 10n],
+        [8n, 5n],
+      ]),
+    );
+    await verifyCopy(silentContext(), etcd.client, withLeases);
+  });
+
+  it('takes a key for vacant that the end of a lease on the target takes away under its hands', async () => {
+    const etcd = new MemoryEtcd();
+    etcd.granted.set(leaseId(5n), 10n);
+    for (const key of ['/sensu.io/a', '/sensu.io/e']) etcd.put(key, 'older', leaseId(5n));
+    let ended = false;
+    etcd.beforeTxn = () => {
+      if (!ended) void etcd.revokeLease(leaseId(5n));
+      ended = true;
+    };
+    expect(await load(etcd, withLeases, { existing: 'replace' })).toMatchObject({ written: 5, deleted: 0 });
+    await verifyCopy(silentContext(), etcd.client, withLeases);
+  });
+
+  it('puts the cluster id first and alone, so that a target that is left half loaded shows whose it is', async () => {
+    const etcd = new MemoryEtcd();
+    const source = memoryView([...manyKeys(300), { key: '/sensu.io/cluster_id', value: 'this store' }]);
+    let transactions = 0;
+    etcd.beforeTxn = () => {
+      if (transactions++ > 0) throw failure('refused', 'ETCD_NO_SPACE');
+    };
+    await expect(load(etcd, source)).rejects.toMatchObject({ code: 'ETCD_NO_SPACE' });
+    expect([...etcd.keys.keys()]).toEqual(['/sensu.io/cluster_id']);
+    etcd.beforeTxn = () => undefined;
+    expect(await load(etcd, source)).toMatchObject({ written: 300 });
+    await verifyCopy(silentContext(), etcd.client, source);
+  });
+
   it('accepts a TTL that the target had to raise, and says so', async () => {
     const etcd = new MemoryEtcd();
     etcd.minTtl = 15n;

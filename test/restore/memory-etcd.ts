@@ -22,6 +22,8 @@ type Used =
 export class MemoryEtcd implements Pick<EtcdClient, Used> {
   readonly keys = new Map<string, StoreEntry>();
   readonly granted = new Map<LeaseId, bigint>();
+  /** Seconds that leases have left; default all of their TTL. */
+  readonly remaining = new Map<LeaseId, bigint>();
   readonly transactions: TxnRequest[] = [];
   /** Called before each transaction and after it is applied; may throw. */
   beforeTxn: (request: TxnRequest) => void = () => undefined;
@@ -63,6 +65,7 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   grantLease({ id, ttl }: Lease): Promise<'granted' | 'exists'> {
     if (this.granted.has(id)) return Promise.resolve('exists');
     this.granted.set(id, ttl < this.minTtl ? this.minTtl : ttl);
+    this.remaining.delete(id);
     return Promise.resolve('granted');
   }
 
@@ -79,7 +82,7 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
     const ttl = this.granted.get(id);
     if (ttl === undefined) return Promise.resolve(undefined);
     const keys = [...this.keys.values()].filter((entry) => entry.lease === id).map(({ key }) => key);
-    return Promise.resolve({ id, ttl, remaining: ttl, keys });
+    return Promise.resolve({ id, ttl, remaining: this.remaining.get(id) ?? ttl, keys });
   }
 
   alarms(): Promise<[]> {
@@ -123,7 +126,7 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   }
 
   #put(key: Buffer, value: Buffer, lease: LeaseId | undefined): void {
-    if (lease !== undefined && !this.granted.has(lease)) throw new Error('requested lease not found');
+    if (lease !== undefined && !this.granted.has(lease)) throw failure('failed', 'LEASE_NOT_FOUND');
     const revision = this.#revision as Revision;
     const entry = { key, value, lease, createRevision: revision, modRevision: revision, version: 1n };
     this.keys.set(key.toString('latin1'), entry);
@@ -133,8 +136,11 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
 export class MemoryKeeper implements LeaseKeeper {
   readonly held = new Set<LeaseId>();
   readonly lost = new Set<LeaseId>();
+  /** What was said to be left of each lease when it was to be held. */
+  readonly remaining = new Map<LeaseId, bigint | undefined>();
 
-  hold({ id }: Lease): void {
+  hold({ id }: Lease, remaining?: bigint): void {
+    this.remaining.set(id, remaining);
     this.lost.delete(id);
     this.held.add(id);
   }

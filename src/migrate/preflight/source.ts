@@ -1,11 +1,9 @@
 import { formatId } from '../../core/units.js';
 import type { EtcdClient } from '../../etcd/client.js';
-import { prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
+import { clusterIdKey, prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
+import { backendKeys } from '../target-standing.js';
 import { isAtLeast } from './target.js';
-
-/** Sensu makes it once, at the first start, and never changes it. */
-export const clusterIdKey = Buffer.from('/sensu.io/cluster_id');
 
 export interface SourceFacts {
   readonly etcdClusterId: bigint;
@@ -16,6 +14,8 @@ export interface SourceFacts {
   readonly dbSizeInUse: bigint;
   /** Undefined when the store has none, which only a store that never ran has. */
   readonly sensuClusterId: string | undefined;
+  /** Keys of the backends that work on it. */
+  readonly backends: ReadonlySet<string>;
 }
 
 export async function inspectSource(
@@ -32,6 +32,7 @@ export async function inspectSource(
     dbSize: status.dbSize,
     dbSizeInUse: status.dbSizeInUse,
     sensuClusterId: clusterId?.value.toString('utf8'),
+    backends: await backendKeys(client),
   };
   return {
     facts,

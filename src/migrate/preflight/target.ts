@@ -1,9 +1,11 @@
-import { formatBytes, formatCount, formatId } from '../../core/units.js';
+import type { Context } from '../../core/context.js';
+import { formatBytes, formatId } from '../../core/units.js';
 import type { EtcdClient, Member, MemberStatus, TlsFiles } from '../../etcd/client.js';
 import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
-import { sensuRoot, singleKey } from '../../store/sensu-root.js';
+import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
-import { clusterIdKey, type SourceFacts } from './source.js';
+import { lookAtStanding, standingFindings } from '../target-standing.js';
+import type { SourceFacts } from './source.js';
 
 export interface TargetFacts {
   readonly clusterId: bigint;
@@ -22,9 +24,11 @@ export interface TargetWishes {
 /** Sensu's own embedded default; etcd's default of 2 GiB is half of it. */
 const sensuQuota = 4 * 1024 ** 3;
 
+/** Without the source's facts, what both sides must be compared for is left out. */
 export async function inspectTarget(
+  context: Context,
   client: EtcdClient,
-  source: SourceFacts,
+  source: SourceFacts | undefined,
   wishes: TargetWishes,
 ): Promise<{ readonly facts: TargetFacts; readonly findings: readonly Finding[] }> {
   const members = await client.members();
@@ -47,7 +51,7 @@ export async function inspectTarget(
       ...health(statuses),
       ...(await alarms(client)),
       ...(await reachability(client, members)),
-      ...(await emptiness(client, facts, source)),
+      ...(source ? standingFindings(await lookAtStanding(context, client, source)) : []),
       ...quota(http, source),
       ...clock(http),
       ...authentication(facts, wishes),
@@ -56,7 +60,11 @@ export async function inspectTarget(
   };
 }
 
-function identity(facts: TargetFacts, statuses: readonly MemberStatus[], source: SourceFacts): Finding[] {
+function identity(
+  facts: TargetFacts,
+  statuses: readonly MemberStatus[],
+  source: SourceFacts | undefined,
+): Finding[] {
   const findings: Finding[] = [];
   if (statuses.some((status) => status.clusterId !== facts.clusterId)) {
     findings.push(
@@ -67,7 +75,7 @@ function identity(facts: TargetFacts, statuses: readonly MemberStatus[], source:
       ),
     );
   }
-  if (facts.clusterId === source.etcdClusterId) {
+  if (facts.clusterId === source?.etcdClusterId) {
     findings.push(
       refusal(
         'TARGET_IS_SOURCE',
@@ -177,29 +185,7 @@ async function reachability(client: EtcdClient, members: readonly Member[]): Pro
   return findings.flat();
 }
 
-async function emptiness(client: EtcdClient, facts: TargetFacts, source: SourceFacts): Promise<Finding[]> {
-  if (facts.keys === 0n) return [];
-  const there = await client.range(singleKey(clusterIdKey));
-  const sameStore = there.entries[0]?.value.toString('utf8') === source.sensuClusterId;
-  if (sameStore) {
-    return [
-      warning(
-        'TARGET_PART_LOADED',
-        `The target holds ${formatCount(facts.keys)} keys of this very store.`,
-        'An earlier run loaded them; the load goes on from there.',
-      ),
-    ];
-  }
-  return [
-    refusal(
-      'TARGET_NOT_EMPTY',
-      `The target already has ${formatCount(facts.keys)} keys under /sensu.io/ that belong to another store.`,
-      'Give an etcd without a Sensu store, or remove those keys yourself after a snapshot of that cluster.',
-    ),
-  ];
-}
-
-function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFacts): Finding[] {
+function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFacts | undefined): Finding[] {
   const known = http.flatMap((facts) => facts?.quotaBytes ?? []);
   if (known.length === 0) {
     return [
@@ -211,7 +197,7 @@ function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFac
     ];
   }
   const smallest = Math.min(...known);
-  if (smallest < Number(source.dbSizeInUse) * 1.5) {
+  if (source !== undefined && smallest < Number(source.dbSizeInUse) * 1.5) {
     return [
       refusal(
         'TARGET_QUOTA_TOO_SMALL',

@@ -1,8 +1,30 @@
+import type { Context } from '../../core/context.js';
+import type { EtcdClient } from '../../etcd/client.js';
 import { applyLoad, type LoadResult } from '../../restore/load.js';
 import { planLoad } from '../../restore/load-plan.js';
 import { verifyCopy } from '../../restore/verify-copy.js';
+import { backendsPrefix, prefixRange } from '../../store/sensu-root.js';
+import type { StoreView } from '../../store/view.js';
+import { throwRefusal } from '../findings.js';
 import { factsOf } from '../journal.js';
 import type { Step } from '../strategy.js';
+import { lookAtStanding, standingFindings } from '../target-standing.js';
+
+/** Preflight is minutes old, and a run that is resumed has had none. */
+async function refuseUsedTarget(
+  context: Context,
+  target: EtcdClient,
+  sensuClusterId: string | null,
+  snapshot: StoreView,
+): Promise<void> {
+  const backends = new Set<string>();
+  for await (const batch of snapshot.entries(prefixRange(backendsPrefix))) {
+    for (const { key } of batch) backends.add(key.toString('utf8'));
+  }
+  const identity = { sensuClusterId: sensuClusterId ?? undefined, backends };
+  const standing = await lookAtStanding(context, target, identity);
+  for (const finding of standingFindings(standing)) throwRefusal(finding);
+}
 
 /** The bulk of the store, while the backend still runs. */
 export const loadStep: Step<'load'> = {
@@ -13,7 +35,9 @@ export const loadStep: Step<'load'> = {
   async run({ context, facts, resources }) {
     const snapshot = await resources.snapshot(factsOf(facts, 'snapshot').archive);
     const target = await resources.target();
-    const plan = await planLoad(context, target, snapshot);
+    await refuseUsedTarget(context, target, factsOf(facts, 'snapshot').sensuClusterId, snapshot);
+    // What an earlier migration has left is brought up to date.
+    const plan = await planLoad(context, target, snapshot, { existing: 'replace' });
     const loaded: LoadResult = await applyLoad(context, target, snapshot, plan, await resources.keeper());
     await verifyCopy(context, target, snapshot, { leases: loaded.leases });
     return {
