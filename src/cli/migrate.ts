@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import type { Finding } from '../migrate/findings.js';
 import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
 import { collectUrls } from './connection-options.js';
-import { ExitCode } from './exit-codes.js';
+import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
@@ -99,26 +100,46 @@ function addEmbeddedToExternal(migrate: Command): void {
 
 async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {
   const { readSecrets } = await import('../migrate/read-secrets.js');
-  const { planMigration, describePlan } = await import('../migrate/plan.js');
+  const { planMigration, describePlan, describeSteps, planDocument, refuseUnfit } =
+    await import('../migrate/plan.js');
   const { applyMigration } = await import('../migrate/run.js');
   const { describeReport } = await import('../migrate/report.js');
   lookForGarbageSooner();
-  const settings = settingsOf(flags);
+  const settings = await settingsOf(flags);
   const secrets = await readSecrets(settings);
   const plan = await planMigration(context, settings, secrets, resolve(flags.runDir));
   if (flags.plan === true) {
     return {
       text: describePlan(plan),
-      json: plan,
-      exit: plan.findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done,
+      json: planDocument(plan),
+      exit: planExit(plan.findings),
     };
   }
-  await confirm(context, flags, describePlan(plan), 'migrate');
+  announce(context, plan.findings);
+  refuseUnfit(plan);
+  if (flags.yes === true) context.report.info(describeSteps(plan));
+  await confirm(context, flags, describeSteps(plan), 'migrate');
   const report = await applyMigration(context, plan, secrets, toolName());
   return { text: describeReport(report), json: report };
 }
 
-function settingsOf(flags: MigrateFlags): RecordedSettings {
+/** As the migration itself would end before it begins. */
+function planExit(findings: readonly Finding[]): ExitCode {
+  const refusal = findings.find(({ severity }) => severity === 'refusal');
+  if (refusal !== undefined) return exitCodeOf(refusal.kind ?? 'refused');
+  return findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done;
+}
+
+/** Also where nobody is asked, and with --quiet. */
+function announce(context: Context, findings: readonly Finding[]): void {
+  for (const { severity, code, sentence, remedy } of findings) {
+    if (severity === 'note') context.report.info(`${sentence} [${code}] ${remedy}`);
+    else context.report.warn(`${sentence} [${code}] ${remedy}`);
+  }
+}
+
+async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
+  const { normalizeEndpoints } = await import('../etcd/endpoints.js');
   const startTimeoutSeconds = Number(flags.startTimeout);
   if (!(startTimeoutSeconds > 0)) {
     throw usageError(
@@ -130,20 +151,26 @@ function settingsOf(flags: MigrateFlags): RecordedSettings {
   return {
     backendConfig: resolve(flags.backendConfig),
     envFile: resolve(flags.envFile),
-    endpoints: [...flags.endpoints],
+    // They are written into backend.yml, where Sensu wants them with their scheme.
+    endpoints: [...normalizeEndpoints(flags.endpoints)],
     tls: absolutePaths(flags.cacert, flags.cert, flags.key),
-    ...(flags.sourceEndpoints && { sourceEndpoints: [...flags.sourceEndpoints] }),
+    ...(flags.sourceEndpoints && { sourceEndpoints: [...normalizeEndpoints(flags.sourceEndpoints)] }),
     sourceTls: absolutePaths(flags.sourceCacert, flags.sourceCert, flags.sourceKey),
     stopCommand: flags.stopCommand,
     startCommand: flags.startCommand,
     ...(flags.apiUrl !== undefined && { apiUrl: flags.apiUrl }),
-    ...(flags.apiKeyFile !== undefined && { apiKeyFile: resolve(flags.apiKeyFile) }),
-    ...(flags.rootPasswordFile !== undefined && { rootPasswordFile: resolve(flags.rootPasswordFile) }),
-    sensuPasswordFile: resolve(flags.sensuPasswordFile),
+    ...(flags.apiKeyFile !== undefined && { apiKeyFile: secretPath(flags.apiKeyFile) }),
+    ...(flags.rootPasswordFile !== undefined && { rootPasswordFile: secretPath(flags.rootPasswordFile) }),
+    sensuPasswordFile: secretPath(flags.sensuPasswordFile),
     profile: flags.profile,
     enableAuth: flags.enableAuth === true,
     startTimeoutSeconds,
   };
+}
+
+/** `-` is standard input. */
+function secretPath(path: string): string {
+  return path === '-' ? path : resolve(path);
 }
 
 /** Absolute, because the backend reads the same files from another directory. */

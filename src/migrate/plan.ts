@@ -3,6 +3,7 @@ import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import { copyStrategy } from './copy-strategy.js';
 import type { Finding, Severity } from './findings.js';
+import { inspectApi } from './preflight/api.js';
 import { inspectCertificates } from './preflight/certificates.js';
 import { inspectHost } from './preflight/host.js';
 import { inspectSource, type SourceFacts } from './preflight/source.js';
@@ -59,6 +60,7 @@ export async function planMigration(
   };
   findings.push(
     ...(await inspectCertificates(certificates)),
+    ...(await inspectApi(settings, source, secrets, sourceFacts?.sensuClusterId)),
     ...(await inspectHost(settings, source.dataDirectory, runDirectory, sourceFacts)),
   );
   return {
@@ -148,6 +150,23 @@ function estimateDowntime(source: SourceFacts | undefined): MigrationPlan['downt
   return { least: restart.least + read, most: restart.most + 3 * read };
 }
 
+/** For `--json`: what the plan says, without the files that were read to make it, a private key among them. */
+export function planDocument(plan: MigrationPlan): object {
+  const { settings, runDirectory, source, sourceFacts, targetFacts, findings, grants, steps, downtime } =
+    plan;
+  const { endpoints, dataDirectory, apiUrl } = source;
+  return {
+    settings,
+    runDirectory,
+    source: { endpoints, dataDirectory, apiUrl, ...sourceFacts, backends: undefined },
+    target: { endpoints: settings.endpoints, ...targetFacts },
+    findings,
+    grants: grants ?? null,
+    steps,
+    downtimeSeconds: { least: downtime.least / 1000, most: downtime.most / 1000 },
+  };
+}
+
 /** Throws the refusals, if there are any, as one error that names them all. */
 export function refuseUnfit(plan: MigrationPlan): void {
   const refusals = plan.findings.filter(({ severity }) => severity === 'refusal');
@@ -178,6 +197,10 @@ export function describeFindings(findings: readonly Finding[]): string {
 }
 
 export function describePlan(plan: MigrationPlan): string {
+  return [describeFindings(plan.findings), '', describeSteps(plan)].join('\n');
+}
+
+export function describeSteps(plan: MigrationPlan): string {
   const { sourceFacts, targetFacts, downtime } = plan;
   const steps = plan.steps.map(
     ({ title, changes, downtime: away }, index) =>
@@ -185,8 +208,6 @@ export function describePlan(plan: MigrationPlan): string {
   );
   const grants = plan.grants?.map((what) => `  - ${what}`) ?? [];
   return [
-    describeFindings(plan.findings),
-    '',
     sourceFacts &&
       `From: embedded etcd ${sourceFacts.etcdVersion} at ${plan.source.endpoints.join(', ')}, ` +
         `${formatCount(sourceFacts.keys)} keys, ${formatBytes(sourceFacts.dbSizeInUse)} in use`,

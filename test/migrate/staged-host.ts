@@ -194,11 +194,18 @@ export interface Finished {
 }
 
 /** Runs the built program; ended with the test at the latest. */
-export function runFerry(args: readonly string[]): { child: ChildProcess; finished: Promise<Finished> } {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function runFerry(
+  args: readonly string[],
+  stdin: 'ignore' | 'pipe' = 'ignore',
+  env: Readonly<Record<string, string>> = {},
+): { child: ChildProcess; finished: Promise<Finished> } {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: [stdin, 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (part: Buffer) => (output.stdout += part.toString()));
-  child.stderr.on('data', (part: Buffer) => (output.stderr += part.toString()));
+  child.stdout!.on('data', (part: Buffer) => (output.stdout += part.toString()));
+  child.stderr!.on('data', (part: Buffer) => (output.stderr += part.toString()));
   onTestFinished(() => void child.kill('SIGKILL'));
   const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, ...output }));
   return { child, finished };
