@@ -55,18 +55,33 @@ export interface DataDirectory extends StoreFile {
  * `openSnapshot`; or the system's error
  */
 export function openDataDirectory(path: string, options: DataDirectoryOptions = {}): DataDirectory {
+  const opening = openingDataDirectory(path, options);
+  for (;;) {
+    const { done, value } = opening.next();
+    if (done === true) return value;
+  }
+}
+
+/** As `openDataDirectory`, step by step: a caller can report in between, or stop by `return()`. */
+export function* openingDataDirectory(
+  path: string,
+  options: DataDirectoryOptions = {},
+): Generator<IndexProgress, DataDirectory, undefined> {
   const layout = findLayout(path);
   const untouched = new Untouched(layout, options.locksFile);
   const base = openNewestDb(layout, options);
+  let opened = false;
   try {
     const tail = readTail(layout, base.consistentIndex ?? 0n);
+    // What the log changes is looked up in the index.
+    if (tail.entries.length > 0) yield* base.indexing();
     const replayed = replayTail(base, tail, layout.walFolder, options.beyondCommit);
     // An etcd that started meanwhile would have changed the files under the replay.
     untouched.assert();
+    opened = true;
     return new ReplayedDirectory(path, base, tail, replayed, untouched);
-  } catch (error) {
-    base.close();
-    throw error;
+  } finally {
+    if (!opened) base.close();
   }
 }
 

@@ -7,11 +7,10 @@ import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
-import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
+import { addStoreOptions, openSource, type StoreFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
-interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, SourceFlags {
-  readonly from: string;
+interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, StoreFlags {
   readonly prefix?: string;
   readonly namespace?: string;
   readonly excludeEphemeral?: boolean;
@@ -23,25 +22,20 @@ export function addRestoreCommands(restore: Command): void {
   const command = restore
     .command('etcd')
     .description('load a store into a running etcd, leases included, and prove that it is the same')
-    .requiredOption(
-      '--from <path>',
-      'a .sferry archive or an etcd snapshot, also as s3://bucket/prefix/FILE, or <state-dir>/etcd of a stopped backend',
-    )
     .option('--prefix <prefix>', 'only keys that begin with it, such as /sensu.io/checks/')
     .option('--namespace <name>', 'only keys of this Sensu namespace')
     .option('--exclude-ephemeral', 'leave out leases and the keys that are bound to one')
     .option('--plan', 'show what would be done, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(addSourceOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
+  addOutputOptions(addStoreOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
 }
 
 async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<CommandResult> {
-  const { openStore } = await import('../snapshot/open.js');
   const { namespaceOf } = await import('../sensu/key-space.js');
   const { partFrom } = await import('../restore/part-options.js');
   const part = partFrom(flags, namespaceOf);
   const options = await connectOptionsFrom(flags, context);
-  const source = await openStore(flags.from, context, await storeAccessFrom(flags, context));
+  const source = await openSource(flags, context);
   try {
     // Loaded only now: a file that is of no use is said to be that at once.
     const { connect } = await import('../etcd/connect.js');

@@ -3,27 +3,33 @@ import type { Context } from '../core/context.js';
 import { withDeadline } from '../core/deadline.js';
 import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import type { Encryption } from '../snapshot/encryption.js';
-import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { EtcdClient } from '../etcd/client.js';
-import type { SavedSnapshot, SaveOptions, SavePlan } from '../snapshot/save-plan.js';
+import type { SaveOptions, SavePlan } from '../snapshot/save-plan.js';
 import type { SavedFacts } from '../snapshot/textfile.js';
 import type { Storage } from '../storage/storage.js';
 import type { StreamDestination } from '../storage/stream.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
+import { ExitCode } from './exit-codes.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { recorded } from './save-record.js';
+import { contentJson, describeArchive, describeSaved, savedJson } from './save-words.js';
+import { describeStopped, stoppedJson, warnOfStopped } from './stopped-words.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { toolName } from './version.js';
 
-interface SaveFlags extends ConnectionFlags, StorageFlags, EncryptionFlags, OutputOptions {
+interface SaveFlags extends ConnectionFlags, DataDirFlags, StorageFlags, EncryptionFlags, OutputOptions {
   readonly to: string;
   readonly format: string;
   readonly name?: string;
   readonly timeout?: string;
   readonly textfile?: string;
+}
+
+interface CliSaveOptions extends SaveOptions {
+  readonly destination: Storage | StreamDestination;
 }
 
 interface SaveResult extends CommandResult {
@@ -33,18 +39,22 @@ interface SaveResult extends CommandResult {
 export function addSave(snapshot: Command): void {
   const command = snapshot
     .command('save')
-    .description('take a snapshot of a running etcd, checked while it streams')
+    .description(
+      'take a snapshot of a running etcd, or of a stopped one from its data directory, checked while it streams',
+    )
     .requiredOption('--to <place>', 'a directory, s3://bucket/prefix, or - for standard output')
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id")
     .option('--timeout <duration>', 'stop after so long, such as 10m')
     .option('--textfile <file>', 'write how it ended as metrics for node_exporter');
-  addOutputOptions(addEncryptionOptions(addStorageOptions(addConnectionOptions(command)))).action(runs(save));
+  addOutputOptions(
+    addEncryptionOptions(addStorageOptions(addDataDirOption(addConnectionOptions(command)))),
+  ).action(runs(save));
 }
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
   const result = await recorded(context, flags.textfile, () =>
-    withDeadline(context, timeoutOf(flags), (bounded) => connectAndSave(bounded, flags)),
+    withDeadline(context, timeoutOf(flags), (bounded) => saveFrom(bounded, flags)),
   );
   if (flags.to === '-') context.report.info(result.text);
   return flags.to === '-' || flags.quiet === true ? { ...result, text: '' } : result;
@@ -54,20 +64,31 @@ function timeoutOf({ timeout }: SaveFlags): number | undefined {
   return timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
 }
 
-async function connectAndSave(context: Context, flags: SaveFlags): Promise<SaveResult> {
+async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult> {
   const format = parseFormat(flags.format);
   const name = flags.name === undefined ? {} : { name: parseName(flags.name) };
   const destination = await destinationFrom(flags, context);
   const encryption = await encryptionFrom(flags, context);
   if (format === 'etcd' && encryption !== undefined) throw plainIsNotEncrypted();
   warnIfInClear(context, destination, encryption);
+  const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
+  if (flags.dataDir === undefined) return saveRunning(context, flags, what, format);
+  if (flags.endpoints !== undefined) throw twoSources();
+  return saveStopped(context, flags.dataDir, what, format);
+}
+
+async function saveRunning(
+  context: Context,
+  flags: SaveFlags,
+  what: CliSaveOptions,
+  format: SaveFormat,
+): Promise<SaveResult> {
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
   const { retryWhileClusterChanges } = await import('../snapshot/retry.js');
   const client = await connect(options);
   try {
-    const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
-    return await locked(context, destination, (inner) =>
+    return await locked(context, what.destination, (inner) =>
       retryWhileClusterChanges(inner, () => saveOnce(inner, client, what, format)),
     );
   } finally {
@@ -83,21 +104,51 @@ async function saveOnce(
 ): Promise<SaveResult> {
   const { planSave } = await import('../snapshot/save-plan.js');
   const plan = await planSave(client, options);
-  for (const { endpoint, reason } of plan.member.passedOver) {
+  for (const { endpoint, reason } of plan.passedOver) {
     context.report.warn(`${endpoint} is passed over: ${reason}`);
   }
-  return (format === 'etcd' ? plainResult : archiveResult)(context, client, plan);
+  return carryOut(context, plan, format);
 }
 
-async function plainResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<SaveResult> {
+/** Replays the members' logs first: a place is not locked for what may be refused. */
+async function saveStopped(
+  context: Context,
+  folders: readonly string[],
+  what: CliSaveOptions,
+  format: SaveFormat,
+): Promise<SaveResult> {
+  const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
+  const { planColdSave } = await import('../snapshot/stopped-source.js');
+  const members = await openStoppedMembers(context, folders);
+  try {
+    const warned = warnOfStopped(members, context.report);
+    const result = await locked(context, what.destination, async (inner) =>
+      carryOut(inner, await planColdSave(inner, members, what), format),
+    );
+    return {
+      ...result,
+      text: [result.text, ...describeStopped(members).map((line) => `  ${line}`)].join('\n'),
+      json: { ...(result.json as object), ...stoppedJson(members) },
+      ...(warned && { exit: ExitCode.warnings }),
+    };
+  } finally {
+    members.directory.close();
+  }
+}
+
+function carryOut(context: Context, plan: SavePlan, format: SaveFormat): Promise<SaveResult> {
+  return format === 'etcd' ? plainResult(context, plan) : archiveResult(context, plan);
+}
+
+async function plainResult(context: Context, plan: SavePlan): Promise<SaveResult> {
   const { savePlain } = await import('../snapshot/save-plain.js');
-  const saved = await savePlain(context, client, plan);
+  const saved = await savePlain(context, plan);
   return { text: describeSaved(saved), json: savedJson(saved), saved: { ...saved, keys: undefined } };
 }
 
-async function archiveResult(context: Context, client: EtcdClient, plan: SavePlan): Promise<SaveResult> {
+async function archiveResult(context: Context, plan: SavePlan): Promise<SaveResult> {
   const { saveArchive } = await import('../snapshot/save-archive.js');
-  const saved = await saveArchive(context, client, plan);
+  const saved = await saveArchive(context, plan);
   return {
     text: describeArchive(saved),
     json: { ...savedJson(saved), content: contentJson(saved) },
@@ -135,6 +186,15 @@ function warnIfInClear(
   context.report.warn(
     'The snapshot holds password hashes and API keys, and leaves this machine unencrypted: add --recipient or --passphrase-file.',
   );
+}
+
+function twoSources(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'TWO_SOURCES',
+    message: 'A snapshot is either of a running etcd (--endpoints) or of a stopped one (--data-dir).',
+    hint: 'Leave out one of them.',
+  });
 }
 
 function plainIsNotEncrypted(): FerryError {
@@ -175,35 +235,4 @@ function parseName(value: string): string {
     message: `${JSON.stringify(value)} cannot be the first part of a file name.`,
     hint: 'Use letters, digits, dots, dashes and underscores.',
   });
-}
-
-function describeSaved(saved: SavedSnapshot): string {
-  return [saved.path, `  revision ${saved.revision}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
-}
-
-function describeArchive(saved: SavedArchive): string {
-  const { keys, leases } = saved.contents;
-  const what = `${formatCount(keys)} keys, ${formatCount(leases)} leases, revision ${saved.revision}`;
-  return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
-}
-
-function fromWhere({ member }: SavedSnapshot): string {
-  return `from ${member.name} (${member.endpoint})`;
-}
-
-function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {
-  const rate = formatBytes(size / (milliseconds / 1000));
-  const stored = storedSize === size ? '' : `, ${formatBytes(storedSize)} stored`;
-  return `${formatBytes(size)} in ${formatDuration(milliseconds)} (${rate}/s)${stored}, checked against etcd's sha256`;
-}
-
-function savedJson(saved: SavedSnapshot): object {
-  const { path, member, revision, size, storedSize, sha256, milliseconds } = saved;
-  return { path, member, revision, size, storedSize, sha256, seconds: milliseconds / 1000 };
-}
-
-/** Counts and hashes alone: what is read of a store besides holds its API keys. */
-function contentJson({ contents }: SavedArchive): object {
-  const { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest } = contents;
-  return { sensuClusterId, databaseVersion, keys, bytes, leases, prefixes, digest };
 }

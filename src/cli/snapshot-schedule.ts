@@ -2,7 +2,12 @@ import { Command } from 'commander';
 import { resolve } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { destinationOf, type ScheduledSave, type TimeOfDay } from '../snapshot/schedule/scheduled-save.js';
+import {
+  destinationOf,
+  optionValue,
+  type ScheduledSave,
+  type TimeOfDay,
+} from '../snapshot/schedule/scheduled-save.js';
 import {
   addRetentionOptions,
   retentionArguments,
@@ -91,6 +96,10 @@ function checkedSaveOptions(args: readonly string[]): readonly string[] {
   const destination = destinationOf(args);
   if (destination === undefined || destination === '-') {
     throw usage('DESTINATION_MISSING', 'Among the options of snapshot save there is no --to.', example);
+  }
+  // The backend runs at night.
+  if (optionValue(args, '--data-dir') !== undefined) {
+    throw usage('SCHEDULE_OF_STOPPED', 'snapshot save --data-dir is for a backend that is stopped.', example);
   }
   return args;
 }

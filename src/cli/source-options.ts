@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import type { StoreAccess } from '../snapshot/open.js';
+import { FerryError } from '../core/errors.js';
+import type { OpenedStore, StoreAccess } from '../snapshot/open.js';
+import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addDecryptionOptions, decryptionKeysFrom, type DecryptionFlags } from './encryption-options.js';
+import { describeStopped, warnOfStopped } from './stopped-words.js';
 import { addStorageOptions, s3OptionsFrom, type StorageFlags } from './storage-options.js';
 
 export interface SourceFlags extends StorageFlags, DecryptionFlags {}
@@ -14,4 +17,39 @@ export function addSourceOptions(command: Command): Command {
 /** @throws FerryError as `decryptionKeysFrom` */
 export async function storeAccessFrom(flags: SourceFlags, context: Context): Promise<StoreAccess> {
   return { keys: await decryptionKeysFrom(flags, context), s3: s3OptionsFrom(flags) };
+}
+
+/** A store to read from, in a file or in the data directories of stopped members. */
+export interface StoreFlags extends SourceFlags, DataDirFlags {
+  readonly from?: string;
+}
+
+export function addStoreOptions(command: Command): Command {
+  const withFrom = command.option(
+    '--from <path>',
+    'a .sferry archive or an etcd snapshot, also as s3://bucket/prefix/FILE, or <state-dir>/etcd of a stopped backend',
+  );
+  return addSourceOptions(addDataDirOption(withFrom));
+}
+
+/** @throws FerryError `usage` for no source or two; as `openStore` and `openStoppedMembers` */
+export async function openSource(flags: StoreFlags, context: Context): Promise<OpenedStore> {
+  const { from, dataDir } = flags;
+  if ((from === undefined) === (dataDir === undefined)) throw notOneSource();
+  const { openStore, storeOfStopped } = await import('../snapshot/open.js');
+  if (from !== undefined) return openStore(from, context, await storeAccessFrom(flags, context));
+  const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
+  const members = await openStoppedMembers(context, dataDir!);
+  warnOfStopped(members, context.report);
+  for (const line of describeStopped(members)) context.report.info(`${line}.`);
+  return storeOfStopped(members.directory);
+}
+
+function notOneSource(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'SOURCE_MISSING',
+    message: 'Exactly one of --from and --data-dir is needed.',
+    hint: 'Give --from FILE for a snapshot, or --data-dir <state-dir>/etcd for a stopped backend.',
+  });
 }

@@ -1,28 +1,29 @@
 import { formatId } from '../core/units.js';
-import type { MemberChoice } from '../etcd/snapshot-member.js';
 import type { StoreContents } from './contents.js';
 import type { Encryption } from './encryption.js';
 import type { Manifest } from './manifest.js';
+import type { SnapshotSource } from './snapshot-source.js';
 
 /** What is known of a snapshot once it is whole. */
 export interface SnapshotFacts extends Pick<Manifest, 'plain' | 'stored' | 'tool'> {
   readonly createdAt: Date;
-  readonly member: MemberChoice;
+  readonly source: Pick<SnapshotSource, 'member'>;
   readonly contents: StoreContents;
   readonly encryption?: Encryption;
 }
 
 export function newManifest(facts: SnapshotFacts): Manifest {
-  const { contents, member, plain, stored, tool, encryption } = facts;
+  const { contents, plain, stored, tool, encryption } = facts;
+  const { member } = facts.source;
   return {
     format: 'sensu-ferry',
     version: 1,
     createdAt: facts.createdAt.toISOString(),
     tool,
     etcd: {
-      version: member.status.version,
-      clusterId: formatId(member.status.clusterId),
-      memberId: formatId(member.status.memberId),
+      version: member.etcdVersion,
+      clusterId: formatId(member.clusterId),
+      memberId: formatId(member.id),
       memberName: member.name,
       revision: String(contents.revision),
     },

@@ -1,6 +1,7 @@
 import { open as openFile, stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { openSnapshot, type FileSource } from '../bolt/store-file.js';
+import type { DataDirectory } from '../bolt/data-directory.js';
 import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
 import type { Context, Environment } from '../core/context.js';
@@ -47,7 +48,7 @@ export async function openStore(
   try {
     if (path.startsWith('s3://')) return await openRemote(path, context, access);
     const kind = await kindOf(path);
-    if (kind === 'data-directory') return await openDataDirectoryAt(path);
+    if (kind === 'data-directory') return await openDataDirectoryAt(path, context);
     return kind === 'snapshot'
       ? await openSnapshotAt(path)
       : await openArchiveAt(path, kind, context, access);
@@ -118,12 +119,16 @@ function notAFile(path: string): FerryError {
   });
 }
 
-async function openDataDirectoryAt(path: string): Promise<OpenedStore> {
-  const { openDataDirectory } = await import('../bolt/data-directory.js');
-  const file = openDataDirectory(path);
+async function openDataDirectoryAt(path: string, context: Context): Promise<OpenedStore> {
+  const { openStopped } = await import('./stopped-members.js');
+  return storeOfStopped(await openStopped(context, path));
+}
+
+/** A replayed data directory as any other store. It is closed with it. */
+export function storeOfStopped(file: DataDirectory): OpenedStore {
   return {
     ...asView(file),
-    path,
+    path: file.path,
     size: undefined,
     kind: 'data-directory',
     manifest: undefined,

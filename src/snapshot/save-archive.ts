@@ -1,10 +1,8 @@
 import type { StoreFile } from '../bolt/store-file.js';
 import type { Context } from '../core/context.js';
-import type { EtcdClient } from '../etcd/client.js';
 import { DirectoryStorage } from '../storage/directory.js';
 import { ArchiveWriter } from './archive-writer.js';
 import { chunksOf } from './chunks.js';
-import { readClusterId } from './cluster-id.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
 import { newManifest } from './new-manifest.js';
@@ -20,27 +18,22 @@ export interface SavedArchive extends SavedSnapshot {
   readonly contents: StoreContents;
 }
 
-/** Streams the snapshot of the chosen member into an archive with a manifest. */
-export async function saveArchive(
-  context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-): Promise<SavedArchive> {
+/** Streams the snapshot of the source into an archive with a manifest. */
+export async function saveArchive(context: Context, plan: SavePlan): Promise<SavedArchive> {
   const startedAt = performance.now();
-  const { name, endpoint } = plan.member;
+  const { source, destination } = plan;
   const createdAt = context.clock.now();
-  await prepareDestination(context, plan.destination);
+  await prepareDestination(context, destination);
   const spool = openSpool(context, plan);
   try {
-    const sensuClusterId = await readClusterId(client);
+    const sensuClusterId = await source.sensuClusterId();
     const nameOf = (revision: bigint): string =>
       `${fileName(plan, { revision, sensuClusterId }, createdAt)}.sferry`;
-    const work = { context, client, plan, createdAt, spool, nameOf };
-    const { destination } = plan;
+    const work = { context, plan, createdAt, spool, nameOf };
     const saved = await (destination instanceof DirectoryStorage
       ? saveWhileReceiving(work, destination)
       : saveSpooled(work));
-    return { ...saved, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
+    return { ...saved, source, milliseconds: performance.now() - startedAt };
   } finally {
     spool.close();
   }
@@ -56,22 +49,21 @@ function openSpool({ env }: Context, { destination, encryption }: SavePlan): Spo
 
 interface ArchiveWork {
   readonly context: Context;
-  readonly client: EtcdClient;
   readonly plan: SavePlan;
   readonly createdAt: Date;
   readonly spool: Spool;
   readonly nameOf: (revision: bigint) => string;
 }
 
-type Saved = Omit<SavedArchive, 'member' | 'milliseconds'>;
+type Saved = Omit<SavedArchive, 'source' | 'milliseconds'>;
 
-/** A file in a folder needs no name before it is whole, so it is compressed while etcd sends it. */
+/** A file in a folder needs no name before it is whole, so it is compressed while it comes. */
 async function saveWhileReceiving(work: ArchiveWork, directory: DirectoryStorage): Promise<Saved> {
-  const { context, client, plan, spool, nameOf } = work;
+  const { context, plan, spool, nameOf } = work;
   const writer = await directory.create('snapshot.sferry', context.signal);
   try {
     const archive = new ArchiveWriter(writer, work.createdAt, plan.encryption);
-    const plain = await receive(context, client, plan, async (chunk) => {
+    const plain = await receive(context, plan, async (chunk) => {
       await spool.write(chunk);
       // The chunk itself is filled again with what comes next.
       await archive.add(Buffer.from(chunk));
@@ -93,8 +85,8 @@ async function saveWhileReceiving(work: ArchiveWork, directory: DirectoryStorage
 
 /** A bucket wants the name, which has the revision, before the first byte; a pipe only what is proven. */
 async function saveSpooled(work: ArchiveWork): Promise<Saved> {
-  const { context, client, plan, spool, nameOf } = work;
-  const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
+  const { context, plan, spool, nameOf } = work;
+  const plain = await receive(context, plan, (chunk) => spool.write(chunk));
   return inSnapshot(spool.file, plan, (file) =>
     writeWhole(context, plan.destination, nameOf(file.revision), async (writer) => {
       const archive = new ArchiveWriter(writer, work.createdAt, plan.encryption);

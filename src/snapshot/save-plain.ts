@@ -1,8 +1,6 @@
 import type { Context } from '../core/context.js';
-import type { EtcdClient } from '../etcd/client.js';
 import { DirectoryStorage } from '../storage/directory.js';
 import { chunksOf } from './chunks.js';
-import { readClusterId } from './cluster-id.js';
 import type { Manifest } from './manifest.js';
 import { prepareDestination } from './prepare-destination.js';
 import { inSnapshot, receive } from './receive.js';
@@ -12,24 +10,20 @@ import { writeWhole, type Placed } from './write-whole.js';
 
 type SavedPlain = Placed & Manifest['plain'] & Pick<SavedSnapshot, 'revision'>;
 
-/** Streams the snapshot of the chosen member into a plain `.db` that etcdutl reads. */
-export async function savePlain(
-  context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-): Promise<SavedSnapshot> {
+/** Streams the snapshot of the source into a plain `.db` that etcdutl reads. */
+export async function savePlain(context: Context, plan: SavePlan): Promise<SavedSnapshot> {
   const startedAt = performance.now();
-  const { name, endpoint } = plan.member;
+  const { source } = plan;
   await prepareDestination(context, plan.destination);
-  const sensuClusterId = await readClusterId(client);
+  const sensuClusterId = await source.sensuClusterId();
   const now = context.clock.now();
   const nameOf = (revision: bigint): string => `${fileName(plan, { revision, sensuClusterId }, now)}.db`;
   const { destination } = plan;
   const saved =
     destination instanceof DirectoryStorage
-      ? await saveInto(destination, context, client, plan, nameOf)
-      : await saveSpooled(context, client, plan, nameOf);
-  return { ...saved, member: { name, endpoint }, milliseconds: performance.now() - startedAt };
+      ? await saveInto(destination, context, plan, nameOf)
+      : await saveSpooled(context, plan, nameOf);
+  return { ...saved, source, milliseconds: performance.now() - startedAt };
 }
 
 type NameOf = (revision: bigint) => string;
@@ -38,13 +32,12 @@ type NameOf = (revision: bigint) => string;
 async function saveInto(
   directory: DirectoryStorage,
   context: Context,
-  client: EtcdClient,
   plan: SavePlan,
   nameOf: NameOf,
 ): Promise<SavedPlain> {
   const writer = await directory.create('snapshot.db', context.signal);
   try {
-    const plain = await receive(context, client, plan, (chunk) => writer.write(chunk));
+    const plain = await receive(context, plan, (chunk) => writer.write(chunk));
     const revision = await inSnapshot(writer.fd, plan, (file) => Promise.resolve(file.revision));
     context.signal.throwIfAborted();
     const name = nameOf(revision);
@@ -58,15 +51,10 @@ async function saveInto(
 }
 
 /** A bucket wants the name, which has the revision, before the first byte. */
-async function saveSpooled(
-  context: Context,
-  client: EtcdClient,
-  plan: SavePlan,
-  nameOf: NameOf,
-): Promise<SavedPlain> {
+async function saveSpooled(context: Context, plan: SavePlan, nameOf: NameOf): Promise<SavedPlain> {
   const spool = new Spool(largeTempFolder(context.env), 'sealed');
   try {
-    const plain = await receive(context, client, plan, (chunk) => spool.write(chunk));
+    const plain = await receive(context, plan, (chunk) => spool.write(chunk));
     const revision = await inSnapshot(spool.file, plan, (file) => Promise.resolve(file.revision));
     return await writeWhole(context, plan.destination, nameOf(revision), async (writer) => {
       for (const chunk of chunksOf(spool.file)) await writer.write(chunk);

@@ -2,6 +2,7 @@ import type { Encryption } from './encryption.js';
 import type { EtcdClient } from '../etcd/client.js';
 import type { Storage } from '../storage/storage.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
+import { runningMember, type SnapshotSource } from './snapshot-source.js';
 
 /** Where a snapshot goes: a storage, or a stream that takes one. */
 export type Destination = Pick<Storage, 'remote' | 'create' | 'pathOf' | 'removeUnfinished'>;
@@ -17,14 +18,18 @@ export interface SaveOptions {
 }
 
 export interface SavePlan extends SaveOptions {
-  readonly member: MemberChoice;
+  readonly source: SnapshotSource;
 }
 
-/** Checked against etcd's sha256. */
+/** Of a running cluster. */
+export interface LiveSavePlan extends SavePlan {
+  readonly passedOver: MemberChoice['passedOver'];
+}
+
 export interface SavedSnapshot {
   /** As `Storage.pathOf` has it. */
   readonly path: string;
-  readonly member: { readonly name: string; readonly endpoint: string };
+  readonly source: SnapshotSource;
   readonly revision: bigint;
   /** Of the etcd snapshot, trailer included. */
   readonly size: number;
@@ -34,8 +39,9 @@ export interface SavedSnapshot {
   readonly milliseconds: number;
 }
 
-export async function planSave(client: EtcdClient, options: SaveOptions): Promise<SavePlan> {
-  return { ...options, member: await chooseSnapshotMember(client) };
+export async function planSave(client: EtcdClient, options: SaveOptions): Promise<LiveSavePlan> {
+  const choice = await chooseSnapshotMember(client);
+  return { ...options, source: runningMember(client, choice), passedOver: choice.passedOver };
 }
 
 /** Without its ending, such as `sensu-1a2b3c4d-20260801T020000Z-r5120`. */

@@ -15,7 +15,7 @@ export const snapshotStep: Step<'snapshot'> = {
     const client = await connectSource(context, source);
     try {
       const plan = await planSave(client, { destination: new DirectoryStorage(runDirectory), tool });
-      const saved = await saveArchive(context, client, plan);
+      const saved = await saveArchive(context, plan);
       const { contents } = saved;
       return {
         archive: saved.path,

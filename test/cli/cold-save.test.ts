@@ -1,0 +1,193 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { openSnapshot } from '../../src/bolt/store-file.js';
+import { takeLock } from '../../src/snapshot/lock.js';
+import { openStore } from '../../src/snapshot/open.js';
+import { DirectoryStorage } from '../../src/storage/directory.js';
+import { asTruth, readTruth } from '../bolt/truth.js';
+import { unpackFixture } from '../bolt/unpack.js';
+import { silentContext } from '../restore/silent-context.js';
+import { etcdVersions, startEtcd } from '../support/etcd.js';
+import { expectFailure, ferry, shell, testFolder } from './ferry.js';
+
+const members = ['backend-1', 'backend-2', 'backend-3'];
+let recorded: string;
+
+/** The `<state-dir>/etcd` of a recorded backend. */
+const etcdOf = (state: 'killed' | 'stopped', member: string): string => join(recorded, state, member, 'etcd');
+
+beforeAll(async () => {
+  recorded = mkdtempSync(join(tmpdir(), 'cold-save-'));
+  for (const state of ['killed', 'stopped']) {
+    for (const member of members) {
+      const target = join(recorded, state, member);
+      await mkdir(target, { recursive: true });
+      unpackFixture(`cluster3-6.12.0/${state}/${member}.tar.gz`, target);
+    }
+  }
+});
+
+afterAll(() => rm(recorded, { recursive: true }));
+
+const save = (folders: readonly string[], to: string, ...more: readonly string[]) =>
+  ferry(['snapshot', 'save', ...folders.flatMap((folder) => ['--data-dir', folder]), '--to', to, ...more]);
+
+interface SavedJson {
+  readonly path: string;
+  readonly revision: string;
+  readonly member: { readonly name: string; readonly dataDir: string };
+  readonly replayed: { readonly entries: number; readonly dbRevision: string };
+  readonly others: readonly { readonly name: string; readonly behind: object }[];
+  readonly passedOver: readonly { readonly dataDir: string; readonly reason: string }[];
+}
+
+const parse = ({ stdout }: { readonly stdout: string }): SavedJson => JSON.parse(stdout) as SavedJson;
+
+describe.each([
+  ['killed', 2982n],
+  ['stopped', 3018n],
+] as const)('save --data-dir of a backend that was %s', (state, revision) => {
+  const truth = readTruth(`cluster3-6.12.0/${state}`);
+
+  it.each(members)(
+    'gives exactly the recorded store on %s, in an archive that verify accepts',
+    async (member) => {
+      const folder = await testFolder();
+      const ended = await save([etcdOf(state, member)], folder, '--json');
+      expect(ended, ended.stderr).toMatchObject({ code: 0 });
+      const saved = parse(ended);
+      expect(saved).toMatchObject({ revision: String(revision), member: { name: member } });
+      expect(saved.path).toMatch(new RegExp(`/sensu-9080c059-\\d{8}T\\d{6}Z-r${revision}\\.sferry$`));
+      const store = await openStore(saved.path, silentContext());
+      expect([...store.file.entries()].flat().map((entry, i) => asTruth(entry, truth.keys[i]!))).toEqual(
+        truth.keys,
+      );
+      expect(store.manifest).toMatchObject({
+        etcd: { memberName: member, version: '3.5.0', revision: `${revision}` },
+      });
+      store.close();
+      const verified = await ferry(['snapshot', 'verify', saved.path]);
+      expect(verified, verified.stdout).toMatchObject({ code: 0 });
+    },
+  );
+});
+
+describe('save --data-dir', () => {
+  it('writes the plain file that etcdutl reads too, and to standard output', async () => {
+    const folder = await testFolder();
+    const ended = await save([etcdOf('killed', 'backend-2')], folder, '--format', 'etcd', '--json');
+    const { path } = parse(ended);
+    const piped = await shell(
+      `ferry snapshot save --data-dir '${etcdOf('killed', 'backend-2')}' --format etcd --to - > '${folder}/piped'`,
+    );
+    expect(piped.code).toBe(0);
+    expect((await readFile(join(folder, 'piped'))).equals(await readFile(path))).toBe(true);
+    const store = openSnapshot(path);
+    expect(store.revision).toBe(2982n);
+    store.close();
+  });
+
+  it('takes the most advanced of several members, and says by how much the others lag', async () => {
+    const folder = await testFolder();
+    const folders = [
+      etcdOf('killed', 'backend-1'),
+      etcdOf('stopped', 'backend-2'),
+      etcdOf('killed', 'backend-3'),
+    ];
+    const ended = await save(folders, folder, '--json');
+    expect(ended.code).toBe(0);
+    const behind = { revisions: '36', entries: '84' };
+    expect(parse(ended)).toMatchObject({
+      revision: '3018',
+      member: { name: 'backend-2', dataDir: folders[1] },
+      others: [
+        { name: 'backend-1', behind },
+        { name: 'backend-3', behind },
+      ],
+    });
+    const words = await save(folders, folder);
+    expect(words.stdout).toContain('from backend-2');
+    expect(words.stdout).toMatch(
+      /backend-1 \(.*\) lags by 84 entries of the log and 36 revisions, at revision 2982/,
+    );
+  });
+
+  it('goes on without a member that is damaged, but says so', async () => {
+    const broken = join(await testFolder(), 'etcd');
+    await mkdir(join(broken, 'data/member/snap'), { recursive: true });
+    await mkdir(join(broken, 'wal'));
+    await writeFile(join(broken, 'data/member/snap/db'), 'no bbolt file at all');
+    await writeFile(join(broken, 'wal/0000000000000000-0000000000000000.wal'), '');
+    const folder = await testFolder();
+    const ended = await save([broken, etcdOf('killed', 'backend-1')], folder, '--json');
+    expect(ended).toMatchObject({ code: 3 });
+    expect(ended.stderr).toContain(`warning: ${broken} is passed over: `);
+    expect(parse(ended)).toMatchObject({ revision: '2982', passedOver: [{ dataDir: broken }] });
+    expectFailure(await save([broken], folder), 10, 'NOT_BBOLT');
+  });
+
+  it('encrypts, locks, writes metrics and keeps quiet as any other save does', async () => {
+    const folder = await testFolder();
+    const passphrase = join(await testFolder(), 'passphrase');
+    await writeFile(passphrase, 'correct horse battery staple\n', { mode: 0o600 });
+    const metrics = join(await testFolder(), 'ferry.prom');
+    const more = ['--passphrase-file', passphrase, '--textfile', metrics, '--quiet', '--name', 'cold'];
+    const from = [etcdOf('stopped', 'backend-1')];
+    expect(await save(from, folder, ...more)).toEqual({ code: 0, stdout: '', stderr: '' });
+    const [name] = (await readdir(folder)).filter((file) => file.endsWith('.sferry'));
+    expect(name).toMatch(/^cold-.*-r3018\.sferry$/);
+    expect(await readFile(metrics, 'utf8')).toMatch(/_last_success_revision 3018$/m);
+    const verify = ['snapshot', 'verify', join(folder, name!), '--passphrase-file', passphrase];
+    expect(await ferry(verify)).toMatchObject({ code: 0 });
+    const lock = await takeLock(silentContext(), new DirectoryStorage(folder));
+    const ended = await save(from, folder, ...more);
+    await lock.release();
+    expect(ended.code).toBe(11);
+    expect(await readFile(metrics, 'utf8')).toMatch(/_last_run_success 0$/m);
+  });
+
+  it('wants one source', async () => {
+    const folder = await testFolder();
+    const both = await save([etcdOf('killed', 'backend-1')], folder, '--endpoints', 'http://127.0.0.1:1');
+    expectFailure(both, 2, 'TWO_SOURCES');
+    expectFailure(await save([join(folder, 'none')], folder), 10, 'NOT_A_DATA_DIRECTORY');
+    expect(await readdir(folder)).toEqual([]);
+    const nightly = ['--cron', '--', '--data-dir', '/var/lib/sensu/etcd', '--to', folder];
+    expectFailure(await ferry(['snapshot', 'schedule', ...nightly]), 2, 'SCHEDULE_OF_STOPPED');
+  });
+});
+
+describe.each(etcdVersions)('save --data-dir of a real etcd %s', (version) => {
+  it('refuses it while it runs, and has all that was acknowledged before a SIGKILL', async () => {
+    const etcd = await startEtcd({ version, flags: ['--backend-batch-interval=1h'], until: 'test' });
+    const client = await etcd.connect();
+    const member = etcd.members[0]!;
+    const folder = await testFolder();
+    for (let i = 0; i < 20; i += 1) {
+      const key = Buffer.from(`/sensu.io/${i}`);
+      await client.txn({ writes: [{ type: 'put', key, value: Buffer.from(`value ${i}`) }] });
+    }
+    const refused = await save([member.dataDir], folder);
+    expectFailure(refused, 14, 'DATA_DIR_IN_USE');
+    expect(refused.stderr).toContain(`process ${member.pid!} holds a lock on ${member.dataDir}`);
+    // With another one that is stopped, too: a cluster that runs has newer data.
+    expectFailure(await save([etcdOf('killed', 'backend-1'), member.dataDir], folder), 14, 'DATA_DIR_IN_USE');
+    expect(await readdir(folder)).toEqual([]);
+    await member.kill();
+    const ended = await save([member.dataDir], folder, '--json');
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    const { path, replayed } = parse(ended);
+    expect(replayed.entries).toBeGreaterThanOrEqual(20);
+    const store = await openStore(path, silentContext());
+    const found = [...store.file.entries()]
+      .flat()
+      .map(({ key, value }) => `${key.toString()} ${value.toString()}`);
+    store.close();
+    expect(found).toEqual(Array.from({ length: 20 }, (_, i) => `/sensu.io/${i} value ${i}`).sort());
+    const strangers = await save([member.dataDir, etcdOf('killed', 'backend-1')], folder);
+    expectFailure(strangers, 14, 'CLUSTERS_DIFFER');
+  });
+});
