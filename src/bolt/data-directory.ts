@@ -27,8 +27,8 @@ export interface DataDirectoryOptions extends IndexOptions {
 }
 
 /**
- * The store of a stopped etcd: its `db` file with the WAL replayed on top. Members, users, roles and what else
- * is neither key nor lease are as of the db file, at most a fraction of a second older.
+ * The store of a stopped etcd: its `db` file with the WAL replayed on top. Members and the raft
+ * configuration are as of the db file, at most a fraction of a second older.
  */
 export interface DataDirectory extends StoreFile {
   /** Revision of the db file alone: what a copy of it would hold. */
@@ -193,9 +193,9 @@ class ReplayedDirectory implements DataDirectory {
     this.dbRevision = base.revision;
     this.dbSize = base.dbSize;
     this.leases = [...applier.leases.values()];
-    this.authEnabled = base.authEnabled;
-    this.users = base.users;
-    this.roles = base.roles;
+    this.authEnabled = applier.auth.enabled;
+    this.users = applier.auth.users;
+    this.roles = applier.auth.roles;
     this.alarms = applier.alarms;
     this.members = base.members;
     this.clusterVersion = applier.clusterVersion;

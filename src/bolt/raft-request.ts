@@ -1,3 +1,6 @@
+import { decodeAuthRequest, type AuthRequest } from './auth-request.js';
+import { nobody, type Sender } from './auth-state.js';
+import { rangeOf } from './key-range.js';
 import type { ProtoReader } from './proto-reader.js';
 import type { KeyRange } from './types.js';
 
@@ -11,10 +14,12 @@ export type KeyRequest =
       /** Keep the value that the key has; so with the lease. Both fail where there is no such key. */
       readonly ignoreValue: boolean;
       readonly ignoreLease: boolean;
+      /** The answer shows what was there before, which the sender must be allowed to read. */
+      readonly showsBefore: boolean;
     }
-  | { readonly type: 'delete'; readonly range: KeyRange }
+  | { readonly type: 'delete'; readonly range: KeyRange; readonly showsBefore: boolean }
   /** Reads nothing that matters here, but a revision that is out of reach fails the transaction. */
-  | { readonly type: 'range'; readonly revision: bigint }
+  | { readonly type: 'range'; readonly range: KeyRange; readonly revision: bigint }
   | TxnRequest;
 
 export interface TxnRequest {
@@ -47,29 +52,27 @@ export type RaftRequest =
       readonly alarm: bigint;
     }
   | { readonly type: 'cluster-version'; readonly version: string }
-  /** Changes neither keys nor leases; `name` is etcd's own for the request. */
+  | { readonly type: 'auth'; readonly request: AuthRequest }
+  /** Changes nothing that a snapshot is for; `name` is etcd's own for the request. */
   | { readonly type: 'other'; readonly name: string };
 
-/** Requests that leave keys, leases and revisions alone, by field number. */
+export interface SentRequest {
+  readonly request: RaftRequest;
+  readonly sender: Sender;
+}
+
+/**
+ * Requests that change nothing that a snapshot is for, by field number. A checkpoint says how much of a lease's time
+ * is left, which a restore grants anew; members and a downgrade that was under way are not those of the new cluster.
+ */
 const otherRequests: Readonly<Record<number, string>> = {
   11: 'lease_checkpoint',
-  1000: 'auth_enable',
-  1011: 'auth_disable',
   1012: 'authenticate',
   1013: 'auth_status',
-  1100: 'auth_user_add',
-  1101: 'auth_user_delete',
   1102: 'auth_user_get',
-  1103: 'auth_user_change_password',
-  1104: 'auth_user_grant_role',
-  1105: 'auth_user_revoke_role',
   1106: 'auth_user_list',
   1107: 'auth_role_list',
-  1200: 'auth_role_add',
-  1201: 'auth_role_delete',
   1202: 'auth_role_get',
-  1203: 'auth_role_grant_permission',
-  1204: 'auth_role_revoke_permission',
   1301: 'cluster_member_attr_set',
   1302: 'downgrade_info_set',
   9900: 'downgrade_version_test',
@@ -83,14 +86,30 @@ const headerField = 100;
  * Decodes `etcdserverpb.InternalRaftRequest`. Up to 3.5, requests of the v2 API are in the log too, inside it
  * (field 2) or bare; a bare one has its method, a string, as field 2, so both are known by that field.
  */
-export function decodeRaftRequest(message: ProtoReader): RaftRequest {
+export function decodeRaftRequest(message: ProtoReader): SentRequest {
   let request: RaftRequest = { type: 'other', name: 'empty' };
+  let sender = nobody;
   for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === v2Field) return { type: 'other', name: 'v2' };
-    if (field === idField || field === headerField) message.skip();
-    else request = decodeBody(message, field);
+    if (field === v2Field) return { request: { type: 'other', name: 'v2' }, sender };
+    if (field === idField) message.skip();
+    else if (field === headerField) {
+      message.lengthDelimited();
+      sender = decodeHeader(message.nested());
+    } else request = decodeBody(message, field);
   }
-  return request;
+  return { request, sender };
+}
+
+/** `etcdserverpb.RequestHeader`. */
+function decodeHeader(message: ProtoReader): Sender {
+  let user = '';
+  let authRevision = 0n;
+  for (let field = message.field(); field !== 0; field = message.field()) {
+    if (field === 2) user = message.view().toString('latin1');
+    else if (field === 3) authRevision = message.uint64();
+    else message.skip();
+  }
+  return user === '' && authRevision === 0n ? nobody : { user, authRevision };
 }
 
 function decodeBody(message: ProtoReader, field: number): RaftRequest {
@@ -117,8 +136,14 @@ function decodeBody(message: ProtoReader, field: number): RaftRequest {
       return decodeAlarm(body);
     case 1300:
       return { type: 'cluster-version', version: decodeVersion(body) };
-    default:
-      return { type: 'other', name: otherRequests[field] ?? `field ${field}` };
+    default: {
+      const request = decodeAuthRequest(field, body);
+      if (request !== undefined) return { type: 'auth', request };
+      const name = otherRequests[field];
+      // etcd, too, does not start on a log that asks for what it does not know.
+      if (name === undefined) throw message.malformed(`asks for what no known etcd does (field ${field})`);
+      return { type: 'other', name };
+    }
   }
 }
 
@@ -154,42 +179,43 @@ function decodePut(body: ProtoReader): KeyRequest {
   let lease = 0n;
   let ignoreValue = false;
   let ignoreLease = false;
+  let showsBefore = false;
   for (let field = body.field(); field !== 0; field = body.field()) {
     if (field === 1) key = Buffer.from(body.view());
     else if (field === 2) value = Buffer.from(body.view());
     else if (field === 3) lease = body.int64();
+    else if (field === 4) showsBefore = body.bool();
     else if (field === 5) ignoreValue = body.bool();
     else if (field === 6) ignoreLease = body.bool();
     else body.skip();
   }
-  return { type: 'put', key, value, lease, ignoreValue, ignoreLease };
+  return { type: 'put', key, value, lease, ignoreValue, ignoreLease, showsBefore };
 }
 
 function decodeDelete(body: ProtoReader): KeyRequest {
   let key = Buffer.alloc(0) as Buffer;
   let end = Buffer.alloc(0) as Buffer;
+  let showsBefore = false;
   for (let field = body.field(); field !== 0; field = body.field()) {
     if (field === 1) key = Buffer.from(body.view());
     else if (field === 2) end = Buffer.from(body.view());
+    else if (field === 3) showsBefore = body.bool();
     else body.skip();
   }
-  return { type: 'delete', range: rangeOf(key, end) };
+  return { type: 'delete', range: rangeOf(key, end), showsBefore };
 }
 
 function decodeRange(body: ProtoReader): KeyRequest {
+  let key = Buffer.alloc(0) as Buffer;
+  let end = Buffer.alloc(0) as Buffer;
   let revision = 0n;
   for (let field = body.field(); field !== 0; field = body.field()) {
-    if (field === 4) revision = body.int64();
+    if (field === 1) key = Buffer.from(body.view());
+    else if (field === 2) end = Buffer.from(body.view());
+    else if (field === 4) revision = body.int64();
     else body.skip();
   }
-  return { type: 'range', revision };
-}
-
-/** etcd's two forms of a range in one: no end is the single key, an end of one zero byte the rest of the keys. */
-function rangeOf(key: Buffer, end: Buffer): KeyRange {
-  if (end.length === 0) return { start: key, end: Buffer.concat([key, Buffer.of(0)]) };
-  if (end.length === 1 && end[0] === 0) return { start: key };
-  return { start: key, end };
+  return { type: 'range', range: rangeOf(key, end), revision };
 }
 
 /** Transactions nest; deeper than this is no request that a client sent. */

@@ -14,6 +14,7 @@ export function replayedBuckets(base: DbStore, { store, applier, replay }: Repla
   if (replay.entries === 0) return new Map();
   return new Map([
     ['alarm', alarmChanges(base.alarms, applier.alarms)],
+    ...applier.auth.changes(),
     ['cluster', clusterChanges(base.clusterVersion, applier.clusterVersion)],
     ['key', store.writes.map(keyChange)],
     ['lease', leaseChanges(base.leases, applier.leases)],

@@ -76,18 +76,19 @@ export function readStoreMetadata(db: BboltFile): StoreMetadata {
   };
 }
 
-interface Pair {
+export interface Pair {
   readonly key: Buffer;
   readonly value: Buffer;
 }
 
-function readBucket(db: BboltFile, name: string): Pair[] {
+/** All of a small bucket. */
+export function readBucket(db: BboltFile, name: string): Pair[] {
   const pairs: Pair[] = [];
   const bucket = db.bucket(name);
   if (!bucket) return pairs;
   for (const leaf of db.leaves(bucket.root)) {
     for (let i = 0; i < leaf.count; i++) {
-      if (elementFlags(leaf, i) !== 0) throw corrupt(db, name, i, 'is a bucket inside a bucket');
+      if (elementFlags(leaf, i) !== 0) throw corruptRecord(db, name, i, 'is a bucket inside a bucket');
       const start = keyEnd(leaf, i);
       const key = Buffer.from(leaf.bytes.subarray(keyStart(leaf, i), start));
       pairs.push({ key, value: Buffer.from(leaf.bytes.subarray(start, valueEnd(leaf, i))) });
@@ -96,12 +97,12 @@ function readBucket(db: BboltFile, name: string): Pair[] {
   return pairs;
 }
 
-function corrupt(db: BboltFile, bucket: string, i: number, what: string): CorruptFileError {
+export function corruptRecord(db: BboltFile, bucket: string, i: number, what: string): CorruptFileError {
   return new CorruptFileError('RECORD_CORRUPT', db.path, `bucket ${bucket}, element ${i}: ${what}`);
 }
 
 function reader(db: BboltFile, bucket: string, i: number, bytes: Buffer): ProtoReader {
-  return new ProtoReader((what) => corrupt(db, bucket, i, `the record ${what}`), bytes);
+  return new ProtoReader((what) => corruptRecord(db, bucket, i, `the record ${what}`), bytes);
 }
 
 /** leasepb.Lease: ID = 1, TTL = 2, RemainingTTL = 3. */
@@ -114,9 +115,9 @@ function decodeLease(db: BboltFile, { key, value }: Pair, i: number): Lease {
     else if (field === 2) ttl = message.int64();
     else message.skip();
   }
-  if (id === 0n) throw corrupt(db, 'lease', i, 'the record has no id');
+  if (id === 0n) throw corruptRecord(db, 'lease', i, 'the record has no id');
   if (key.length !== 8 || key.readBigInt64BE() !== id)
-    throw corrupt(db, 'lease', i, 'is not keyed by its id');
+    throw corruptRecord(db, 'lease', i, 'is not keyed by its id');
   return { id: id as LeaseId, ttl };
 }
 
@@ -130,14 +131,15 @@ function decodeAlarm(db: BboltFile, key: Buffer, i: number): StoredAlarm {
     else if (field === 2) type = message.uint64();
     else message.skip();
   }
-  if (type !== 1n && type !== 2n) throw corrupt(db, 'alarm', i, `has the unknown type ${type.toString()}`);
+  if (type !== 1n && type !== 2n)
+    throw corruptRecord(db, 'alarm', i, `has the unknown type ${type.toString()}`);
   return { memberId, type: type === 1n ? 'NOSPACE' : 'CORRUPT' };
 }
 
 /** JSON; its id exceeds what a JS number holds, so the id is taken from the key, which has it in hex. */
 function decodeMember(db: BboltFile, pair: Pair, i: number): StoredMember {
   const key = pair.key.toString('latin1');
-  if (!/^[0-9a-f]{1,16}$/.test(key)) throw corrupt(db, 'members', i, 'is not keyed by a member id');
+  if (!/^[0-9a-f]{1,16}$/.test(key)) throw corruptRecord(db, 'members', i, 'is not keyed by a member id');
   const parsed = parseJson(db, 'members', i, pair.value);
   return {
     id: BigInt(`0x${key}`),
@@ -168,7 +170,7 @@ function parseJson(db: BboltFile, bucket: string, i: number, value: Buffer): Rec
     parsed = undefined;
   }
   if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>;
-  throw corrupt(db, bucket, i, 'is not the JSON that etcd writes');
+  throw corruptRecord(db, bucket, i, 'is not the JSON that etcd writes');
 }
 
 function strings(value: unknown): string[] {
@@ -178,7 +180,8 @@ function strings(value: unknown): string[] {
 function uint64Value(db: BboltFile, meta: Map<string, Buffer>, name: string): bigint | undefined {
   const value = meta.get(name);
   if (!value) return undefined;
-  if (value.length !== 8) throw corrupt(db, 'meta', 0, `${name} is ${value.length} bytes long instead of 8`);
+  if (value.length !== 8)
+    throw corruptRecord(db, 'meta', 0, `${name} is ${value.length} bytes long instead of 8`);
   return value.readBigUInt64BE();
 }
 
@@ -186,6 +189,6 @@ function uint64Value(db: BboltFile, meta: Map<string, Buffer>, name: string): bi
 function revisionValue(db: BboltFile, meta: Map<string, Buffer>, name: string): bigint {
   const value = meta.get(name);
   if (!value) return 0n;
-  if (value.length < 17) throw corrupt(db, 'meta', 0, `${name} is not a revision`);
+  if (value.length < 17) throw corruptRecord(db, 'meta', 0, `${name} is not a revision`);
   return value.readBigInt64BE();
 }

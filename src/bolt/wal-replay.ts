@@ -3,8 +3,9 @@ import { CorruptFileError } from './corrupt.js';
 import { ProtoReader } from './proto-reader.js';
 import { raftEntry } from './raft-log.js';
 import type { RaftEntry, RaftTail } from './raft-log.js';
+import { nobody } from './auth-state.js';
 import { decodeRaftRequest } from './raft-request.js';
-import type { RaftRequest } from './raft-request.js';
+import type { SentRequest } from './raft-request.js';
 import { RequestApplier } from './request-applier.js';
 import type { DbStore } from './store-file.js';
 import type { TornTail } from './wal-records.js';
@@ -66,10 +67,8 @@ export function replayTail(
   const all = beyondCommit === 'all' || isAlone(base, committed, tail.memberId, walPath);
   const entries = all ? tail.entries : committed;
   const requests = entries.map((entry) => requestOf(entry, walPath));
-  const revoked = new Set<bigint>();
-  for (const request of requests) if (request.type === 'lease-revoke') revoked.add(request.id);
   const store = new ChangedStore(base);
-  const applier = new RequestApplier(base, store, revoked);
+  const applier = new RequestApplier(base, store, leasesNamedIn(requests));
   for (const request of requests) applier.apply(request);
   const replay = {
     entries: requests.length,
@@ -81,6 +80,15 @@ export function replayTail(
     tornTail: tail.tornTail,
   };
   return { store, applier, replay };
+}
+
+function leasesNamedIn(requests: readonly SentRequest[]): ReadonlySet<bigint> {
+  const named = new Set<bigint>();
+  for (const { request } of requests) {
+    if (request.type === 'lease-revoke') named.add(request.id);
+    else if (request.type === 'put' && request.lease !== 0n) named.add(request.lease);
+  }
+  return named;
 }
 
 /** True when the member is the only one that votes, as far as the db file and the log's agreed part tell. */
@@ -112,9 +120,10 @@ function applyConfChange(message: ProtoReader, voters: Set<bigint>): void {
   else if (type === 1n) voters.delete(node);
 }
 
-function requestOf(entry: RaftEntry, walPath: string): RaftRequest {
-  if (entry.type !== raftEntry.normal) return { type: 'other', name: 'conf_change' };
-  if (entry.data.length === 0) return { type: 'other', name: 'empty' };
+function requestOf(entry: RaftEntry, walPath: string): SentRequest {
+  const passedOver = (name: string): SentRequest => ({ request: { type: 'other', name }, sender: nobody });
+  if (entry.type !== raftEntry.normal) return passedOver('conf_change');
+  if (entry.data.length === 0) return passedOver('empty');
   return decodeRaftRequest(dataOf(entry, walPath));
 }
 

@@ -1,3 +1,5 @@
+import type { Etcd3 } from 'etcd3';
+
 /** Requests in the form of etcd3's raw client. */
 export type RawRequest =
   | { readonly call: 'put'; readonly body: object }
@@ -18,9 +20,12 @@ const leases = ['101', '102', '103', '104', '105', '106'];
  */
 export class RandomRequests {
   #state: number;
+  readonly #only: 'all' | 'writes';
 
-  constructor(seed: number) {
+  /** @param only `writes`: transactions neither read nor nest. */
+  constructor(seed: number, only: 'all' | 'writes' = 'all') {
     this.#state = seed >>> 0;
+    this.#only = only;
   }
 
   next(): RawRequest {
@@ -84,7 +89,7 @@ export class RandomRequests {
   #operation(depth: number): object {
     const kind = this.#below(10);
     if (kind < 5) return { request_put: this.#put(false) };
-    if (kind < 7) return { request_delete_range: this.#delete() };
+    if (kind < 7 || this.#only === 'writes') return { request_delete_range: this.#delete() };
     if (kind < 8 || depth > 2) return { request_range: { key: this.#key() } };
     return { request_txn: this.#txn(depth + 1) };
   }
@@ -104,5 +109,17 @@ export class RandomRequests {
       { target: 'Value' },
     ];
     return { ...base, ...operands[this.#below(operands.length)] };
+  }
+}
+
+/** Refused requests are part of the game; what counts is what etcd makes of them in the end. */
+export async function send(client: Etcd3, requests: RandomRequests, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const { call, body } = requests.next();
+    const service = call === 'leaseGrant' || call === 'leaseRevoke' ? client.leaseClient : client.kv;
+    const method = (service as unknown as Record<string, (body: object) => Promise<unknown>>)[call]!;
+    await method.call(service, body).catch((error: unknown) => {
+      if (!/etcdserver: |mvcc: /.test(String(error))) throw error;
+    });
   }
 }

@@ -5,62 +5,14 @@ import { basename, dirname, join } from 'node:path';
 import { Etcd3 } from 'etcd3';
 import { expect, onTestFinished, test } from 'vitest';
 import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
-import type { DataDirectory } from '../../src/bolt/data-directory.js';
 import type { Finding } from '../../src/snapshot/verify/layers.js';
 import { verifyFile } from '../../src/snapshot/verify/verify.js';
 import { silentContext } from '../restore/silent-context.js';
 import { etcdVersions, startEtcd } from '../support/etcd.js';
 import { writeColdSnapshot } from './cold-writer.js';
 import { readBuckets } from './page-account.js';
-import { RandomRequests } from './random-requests.js';
-
-/** What a store holds, as text: a difference is then readable. */
-interface Contents {
-  readonly revision: string;
-  readonly keys: readonly string[];
-  readonly leases: readonly string[];
-}
-
-/** Refused requests are part of the game; what counts is what etcd makes of them in the end. */
-async function send(client: Etcd3, requests: RandomRequests, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const { call, body } = requests.next();
-    const service = call === 'leaseGrant' || call === 'leaseRevoke' ? client.leaseClient : client.kv;
-    const method = (service as unknown as Record<string, (body: object) => Promise<unknown>>)[call]!;
-    await method.call(service, body).catch((error: unknown) => {
-      if (!/etcdserver: |mvcc: /.test(String(error))) throw error;
-    });
-  }
-}
-
-async function contentsOf(client: Etcd3): Promise<Contents> {
-  const everything = { key: Buffer.of(0), range_end: Buffer.of(0) };
-  const { kvs, header } = await client.kv.range(everything);
-  const leases: string[] = [];
-  for (const { ID } of (await client.leaseClient.leaseLeases()).leases) {
-    const { grantedTTL } = await client.leaseClient.leaseTimeToLive({ ID });
-    leases.push(`${ID} for ${grantedTTL} s`);
-  }
-  return {
-    revision: header.revision,
-    keys: kvs.map(({ key, value, create_revision, mod_revision, version, lease }) =>
-      [key, value, create_revision, mod_revision, version, lease].join(' '),
-    ),
-    leases: leases.sort(),
-  };
-}
-
-function contentsAtRest(store: DataDirectory): Contents {
-  return {
-    revision: store.revision.toString(),
-    keys: [...store.entries()]
-      .flat()
-      .map(({ key, value, createRevision, modRevision, version, lease = 0n }) =>
-        [key, value, createRevision, modRevision, version, lease].join(' '),
-      ),
-    leases: store.leases.map(({ id, ttl }) => `${id} for ${ttl} s`).sort(),
-  };
-}
+import { RandomRequests, send } from './random-requests.js';
+import { contentsAtRest, contentsOf } from './store-contents.js';
 
 /** All revisions that no compaction can have taken away yet, and the leases, byte for byte. */
 function recordsOf(path: string, compacted: bigint): { keys: unknown[]; leases: unknown } {

@@ -258,13 +258,82 @@ describe('the end of the log', () => {
       .bytes(2, Buffer.from('PUT'))
       .bytes(3, Buffer.from('/0/version'));
     const wal = beginWal().entry(6n, 3n, Buffer.alloc(0)).entry(7n, 3n, v2.finish());
-    wal.entry(8n, 3n, request(1100, new ProtoWriter().bytes(1, Buffer.from('root'))));
+    wal.entry(8n, 3n, request(1106, new ProtoWriter()));
     wal.entry(9n, 3n, new ProtoWriter().number(2, 3n).number(3, otherMember).finish(), 1);
     writeWal(wal.entry(10n, 3n, put('a', '1')).state(3n, 10n).end());
     use((directory) => {
       expect(live(directory)).toEqual(['a=1', 'base=old']);
-      const passedOver = { empty: 1, v2: 1, auth_user_add: 1, conf_change: 1 };
+      const passedOver = { empty: 1, v2: 1, auth_user_list: 1, conf_change: 1 };
       expect(Object.fromEntries(directory.replayed.passedOver)).toEqual(passedOver);
+    });
+  });
+});
+
+test('a request that no known etcd knows is not passed over', () => {
+  writeBase();
+  writeWal(beginWal().entry(6n, 2n, request(1700, new ProtoWriter())).state(2n, 6n).end());
+  expect(codeOf()).toBe('WAL_CORRUPT');
+});
+
+describe('under auth', () => {
+  const bytes = (...fields: readonly string[]): ProtoWriter =>
+    fields.reduce((message, field, i) => message.bytes(i + 1, Buffer.from(field)), new ProtoWriter());
+  const grantBody = (role: string, access: number, key: string, end: string): ProtoWriter => {
+    const permission = new ProtoWriter()
+      .number(1, access)
+      .bytes(2, Buffer.from(key))
+      .bytes(3, Buffer.from(end));
+    return bytes(role).message(2, permission.finish());
+  };
+  const userBody = (name: string): ProtoWriter => bytes(name).bytes(4, Buffer.from('aGFzaA=='));
+  /** Ten changes: with the first revision, which is taken at the start, they end at 11. */
+  const setUp = [
+    ...[request(1100, userBody('root')), request(1200, bytes('root')), request(1104, bytes('root', 'root'))],
+    ...[request(1100, userBody('alice')), request(1200, bytes('r')), request(1200, bytes('w'))],
+    ...[request(1203, grantBody('r', 2, 'a', 'b')), request(1203, grantBody('w', 1, 'w', ''))],
+    ...[
+      request(1104, bytes('alice', 'r')),
+      request(1104, bytes('alice', 'w')),
+      request(1000, new ProtoWriter()),
+    ],
+  ];
+  const authRevision = 11n;
+
+  const as = (user: string, field: number, body: ProtoWriter, revision = authRevision): Buffer => {
+    const header = new ProtoWriter().bytes(2, Buffer.from(user)).number(3, revision).finish();
+    return new ProtoWriter().message(100, header).message(field, body.finish()).finish();
+  };
+  const one = Buffer.from('1');
+  const put1 = (key: string, lease = 0n): ProtoWriter => putBody(key, one, lease);
+  const within = (operation: number, body: ProtoWriter): ProtoWriter =>
+    new ProtoWriter().message(2, new ProtoWriter().message(operation, body.finish()).finish());
+
+  test.each([
+    ['a key of hers', as('alice', 4, put1('a1')), ['a1=1']],
+    ['a key of hers, with what it was before', as('alice', 4, put1('a1').number(4, 1n)), ['a1=1']],
+    ['a key of others', as('alice', 4, put1('b')), []],
+    ['what she may write but not read, with what it was before', as('alice', 4, put1('w').number(4, 1n)), []],
+    ['a key with a login from before a change', as('alice', 4, put1('a1'), 10n), []],
+    ['a key without a login', request(4, put1('a1')), []],
+    ['a key by a login that nobody has', as('mallory', 4, put1('a1')), []],
+    ['a key of others inside a transaction', as('alice', 6, within(2, put1('z'))), []],
+    ['a key of others two transactions deep', as('alice', 6, within(4, within(2, put1('z')))), []],
+    ['a key of hers two transactions deep', as('alice', 6, within(4, within(2, put1('a1')))), ['a1=1']],
+    ['a key with the lease of a key of others', as('alice', 4, put1('a1', 77n)), []],
+    ['a user without being root', as('alice', 1100, userBody('eve')), []],
+  ] as const)('the log gives nobody %s who may not write it', (_what, sent, written) => {
+    writeBase();
+    const wal = beginWal();
+    const requests = [put('base', 'old', 77n), ...setUp, sent];
+    for (const [i, entry] of requests.entries()) wal.entry(6n + BigInt(i), 2n, entry);
+    writeWal(wal.end());
+    use((directory) => {
+      expect(live(directory)).toEqual([...written, 'base=old']);
+      expect(directory).toMatchObject({
+        authEnabled: true,
+        users: ['alice', 'root'],
+        roles: ['r', 'root', 'w'],
+      });
     });
   });
 });

@@ -1,0 +1,14 @@
+import type { KeyRange } from './types.js';
+
+/** etcd's two forms of a range in one: no end is the single key, an end of one zero byte the rest of the keys. */
+export function rangeOf(key: Buffer, end: Buffer): KeyRange {
+  if (end.length === 0) return { start: key, end: Buffer.concat([key, Buffer.of(0)]) };
+  if (end.length === 1 && end[0] === 0) return { start: key };
+  return { start: key, end };
+}
+
+const noEnd = Buffer.alloc(0);
+
+export function singleKeyRange(key: Buffer): KeyRange {
+  return rangeOf(key, noEnd);
+}
