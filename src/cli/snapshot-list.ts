@@ -26,8 +26,18 @@ async function list(
   return { text: describeCatalog(catalog, context.clock.now()), json: catalogJson(catalog) };
 }
 
+/** Files of others are a remark in one line, however many there are; a snapshot that is left out is named. */
 export function warnOfStrays({ report }: Context, strays: readonly StrayFile[]): void {
-  for (const { name, reason } of strays) report.warn(`${printable(name)} is left out: ${printable(reason)}`);
+  const foreign = strays.filter(({ kind }) => kind === 'foreign').map(({ name }) => printable(name));
+  for (const { name, kind, reason } of strays) {
+    if (kind !== 'foreign') report.warn(`${printable(name)} is left out: ${printable(reason)}`);
+  }
+  if (foreign.length > 0) report.info(`Not snapshots of sensu-ferry, and left alone: ${firstOf(foreign)}.`);
+}
+
+function firstOf(names: readonly string[]): string {
+  const [most, more] = [names.slice(0, 5), names.length - 5];
+  return more > 0 ? `${most.join(', ')} and ${more} more` : most.join(', ');
 }
 
 function describeCatalog({ snapshots }: Catalog, now: Date): string {

@@ -37,11 +37,7 @@ async function prune(
   const { applyPrune, planPrune } = await import('../snapshot/prune.js');
   const storage = await openStorageFrom(location!, flags, context);
   const plan = await planPrune(context, storage, policy);
-  // Cron mails whatever is said, every night: a file of somebody else is no news.
-  warnOfStrays(
-    context,
-    plan.strays.filter(({ damaged }) => damaged || flags.quiet !== true),
-  );
+  warnOfStrays(context, plan.strays);
   if (flags.plan === true) return { text: describePlan(plan), json: plan };
   if (plan.remove.length + plan.orphans.length > 0) {
     await confirm(context, flags, describePlan(plan), `remove ${countOf(plan.remove)}`);

@@ -34,10 +34,11 @@ export interface StoredSnapshot {
   readonly pinned: boolean;
 }
 
-/** A file that is no snapshot of ours, or not a whole one. Nothing here ever touches it. */
+/** A file that is no snapshot of ours, not a whole one, or not to be read. Nothing here ever touches it. */
 export interface StrayFile {
   readonly name: string;
-  readonly damaged: boolean;
+  /** `unreadable` may be as good as any: of a newer version, of another user, or archived by the service. */
+  readonly kind: 'foreign' | 'damaged' | 'unreadable';
   readonly reason: string;
 }
 
@@ -55,7 +56,7 @@ const atOnce = 8;
 /**
  * Lists the snapshots of a storage, by one small read at the end of each. A file that is not one of ours, is damaged
  * or cannot be read is a stray, and no reason to fail.
- * @throws FerryError when the storage itself cannot be listed
+ * @throws FerryError when the storage cannot be listed, is away, or lets none of its snapshots be read
  */
 export async function readCatalog({ signal }: Pick<Context, 'signal'>, storage: Storage): Promise<Catalog> {
   const files = new Map<string, StoredFile>();
@@ -63,14 +64,17 @@ export async function readCatalog({ signal }: Pick<Context, 'signal'>, storage: 
   const candidates = [...files.values()].filter(
     ({ name }) => !isLockFile(name) && snapshotOfSideFile(name) === undefined,
   );
-  const found: (StoredSnapshot | StrayFile | undefined)[] = [];
+  const found: (StoredSnapshot | LookedAt | undefined)[] = [];
   for (let at = 0; at < candidates.length; at += atOnce) {
     const batch = candidates.slice(at, at + atOnce);
     found.push(...(await Promise.all(batch.map((file) => look(storage, file, files, signal)))));
   }
+  const snapshots = found.filter((file) => file !== undefined && 'revision' in file);
+  const strays = found.filter((file) => file !== undefined && 'reason' in file);
+  refuseIfAllDenied(snapshots, strays);
   return {
-    snapshots: found.filter((file) => file !== undefined && 'revision' in file).sort(newestFirst),
-    strays: found.filter((file) => file !== undefined && 'damaged' in file).sort(byName),
+    snapshots: snapshots.sort(newestFirst),
+    strays: strays.map(({ name, kind, reason }) => ({ name, kind, reason })).sort(byName),
     orphans: [...files.keys()].filter((name) => {
       const snapshot = snapshotOfSideFile(name);
       return snapshot !== undefined && kindOf(snapshot) !== undefined && !files.has(snapshot);
@@ -93,6 +97,20 @@ export async function markVerified(
   await writeVerification(storage, name, verification, fingerprint, context.signal);
 }
 
+/** Takes such a note back. */
+export async function unmarkVerified(
+  { signal }: Pick<Context, 'signal'>,
+  storage: Storage,
+  name: string,
+): Promise<void> {
+  for await (const file of storage.list(signal)) {
+    if (file.name === verifiedName(name)) return storage.remove(file.name, signal);
+  }
+}
+
+/** Whether a file of this name is one that is listed. */
+export const isSnapshotName = (name: string): boolean => kindOf(name) !== undefined;
+
 /** @throws FerryError SNAPSHOT_MISSING */
 export async function findSnapshot(
   { signal }: Pick<Context, 'signal'>,
@@ -110,15 +128,27 @@ export async function findSnapshot(
   });
 }
 
+/** Who may read none lacks a permission on the place: an empty list would be a lie. */
+function refuseIfAllDenied(snapshots: readonly StoredSnapshot[], strays: readonly LookedAt[]): void {
+  const ours = strays.filter(({ kind }) => kind !== 'foreign');
+  if (snapshots.length > 0 || ours.length === 0) return;
+  if (ours.every(({ error }) => error?.kind === 'denied')) throw ours[0]!.error!;
+}
+
+interface LookedAt extends StrayFile {
+  /** Why it could not be read. */
+  readonly error?: FerryError;
+}
+
 /** Undefined when it has gone since it was listed. */
 async function look(
   storage: Storage,
   file: StoredFile,
   files: ReadonlyMap<string, StoredFile>,
   signal: AbortSignal,
-): Promise<StoredSnapshot | StrayFile | undefined> {
+): Promise<StoredSnapshot | LookedAt | undefined> {
   const { name } = file;
-  if (kindOf(name) === undefined) return { name, damaged: false, reason: 'not a snapshot of sensu-ferry' };
+  if (kindOf(name) === undefined) return { name, kind: 'foreign', reason: 'not a snapshot of sensu-ferry' };
   try {
     const facts = await readFacts(storage, file, signal);
     const verification = files.has(verifiedName(name))
@@ -128,11 +158,11 @@ async function look(
     return { name, ...facts, verification, verifiedAt, pinned: files.has(pinnedName(name)) };
   } catch (error) {
     signal.throwIfAborted();
-    // Whoever may not read one may not read the others, and a server that is away has lost nothing.
-    if (!(error instanceof FerryError) || error.kind === 'unreachable' || error.kind === 'denied')
-      throw error;
+    // A server that is away has lost nothing.
+    if (!(error instanceof FerryError) || error.kind === 'unreachable') throw error;
     if (error.code === 'STORED_FILE_MISSING') return undefined;
-    return { name, damaged: error.kind === 'integrity', reason: error.message };
+    const kind = error.kind === 'integrity' ? 'damaged' : 'unreadable';
+    return { name, kind, reason: error.message, error };
   }
 }
 

@@ -66,7 +66,10 @@ function sealOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** @throws FerryError MANIFEST_INVALID; ARCHIVE_DAMAGED when it is not what was written (`integrity`) */
+/**
+ * @throws FerryError MANIFEST_INVALID; ARCHIVE_DAMAGED when it is not what was written (`integrity`); ARCHIVE_NEWER
+ *   (`source`)
+ */
 export function parseManifest(bytes: Buffer, archive: string): Manifest {
   const text = bytes.toString('utf8');
   let value: unknown;
@@ -75,17 +78,34 @@ export function parseManifest(bytes: Buffer, archive: string): Manifest {
   } catch (error) {
     throw invalid(archive, 'is not JSON', error);
   }
+  refuseNewer(value, text, archive);
   const parsed = sealedSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw invalid(archive, `is not valid at ${issue?.path.join('.') || 'its top'}: ${issue?.message ?? ''}`);
   }
   const { seal, ...manifest } = parsed.data;
-  const at = text.lastIndexOf(seal);
-  if (sealOf(`${text.slice(0, at)}${unsealed}${text.slice(at + seal.length)}`) !== seal) {
-    throw changed(archive);
-  }
+  if (!isSealed(text, seal)) throw changed(archive);
   return manifest;
+}
+
+function isSealed(text: string, seal: string): boolean {
+  const at = text.lastIndexOf(seal);
+  return sealOf(`${text.slice(0, at)}${unsealed}${text.slice(at + seal.length)}`) === seal;
+}
+
+const newerSchema = z.object({ format: z.literal('sensu-ferry'), version: z.int().min(2), seal: sha256 });
+
+/** What a newer version has written is no damage. Its seal tells it from a version number that was hit. */
+function refuseNewer(value: unknown, text: string, archive: string): void {
+  const { data } = newerSchema.safeParse(value);
+  if (data === undefined || !isSealed(text, data.seal)) return;
+  throw new FerryError({
+    kind: 'source',
+    code: 'ARCHIVE_NEWER',
+    message: `The archive ${archive} has format ${data.version}, and this sensu-ferry reads 1.`,
+    hint: 'Use the version of sensu-ferry that has written it, or a newer one.',
+  });
 }
 
 function changed(archive: string): FerryError {
@@ -102,7 +122,7 @@ function invalid(archive: string, fault: string, cause?: unknown): FerryError {
     kind: 'integrity',
     code: 'MANIFEST_INVALID',
     message: `The manifest in ${archive} ${fault}.`,
-    hint: 'Take another snapshot file; this one is damaged or was made by a newer sensu-ferry.',
+    hint: 'Take another snapshot file; this one is damaged.',
     cause,
   });
 }

@@ -1,5 +1,5 @@
 import { createReadStream, type Dirent } from 'node:fs';
-import { link, lstat, open, opendir, rm, unlink } from 'node:fs/promises';
+import { link, lstat, open, opendir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { FerryError, systemCode } from '../core/errors.js';
@@ -96,7 +96,7 @@ export class DirectoryStorage implements Storage {
     for await (const name of this.#fileNames(signal)) {
       if (!name.startsWith(partPrefix) || !name.endsWith('.part')) continue;
       const file = await this.#statIfThere(name);
-      if (file !== undefined && file.modifiedAt < before) await unlink(this.pathOf(name));
+      if (file !== undefined && file.modifiedAt < before) await this.remove(name, signal);
     }
   }
 
@@ -128,7 +128,7 @@ export class DirectoryStorage implements Storage {
       return { name, size, modifiedAt: mtime };
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
+      throw unreadable(this.pathOf(name), error);
     }
   }
 }

@@ -53,6 +53,15 @@ export function asS3Error(error: unknown, location: string): unknown {
 type S3Failure = Omit<Failure, 'message' | 'cause'> & { readonly what: string };
 
 function ofCredentials({ name, status, message }: RequestFault): S3Failure | undefined {
+  // Forbidden by its status, but not to these credentials alone.
+  if (name === 'InvalidObjectState') {
+    return {
+      kind: 'source',
+      code: 'S3_OBJECT_ARCHIVED',
+      what: 'keeps this object in an archive tier, from which it cannot be read',
+      hint: 'Restore the object into the bucket first, and keep the archive tier away from recent snapshots.',
+    };
+  }
   if (/\bSSO session\b|\bsso login\b/.test(message)) {
     return {
       kind: 'denied',

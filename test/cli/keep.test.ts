@@ -44,7 +44,7 @@ describe('snapshot list', () => {
     await writeFile(join(folder, 'notes.txt'), '');
     const { code, stdout, stderr } = await ferry(['snapshot', 'list', folder, '--json']);
     expect(code).toBe(0);
-    expect(stderr).toBe('warning: notes.txt is left out: not a snapshot of sensu-ferry\n');
+    expect(stderr).toBe('Not snapshots of sensu-ferry, and left alone: notes.txt.\n');
     const document = JSON.parse(stdout) as { snapshots: { name: string; revision: unknown }[] };
     expect(document.snapshots.map(({ name }) => name)).toEqual(names.toReversed());
     expect(document.snapshots[0]!.revision).toBe('884');

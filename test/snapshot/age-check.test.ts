@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeAge, type AgeVerdict } from '../../src/snapshot/age-check.js';
-import type { StoredSnapshot } from '../../src/snapshot/catalog.js';
+import type { StoredSnapshot, StrayFile } from '../../src/snapshot/catalog.js';
 
 const now = new Date('2026-11-23T12:00:00Z');
 const hour = 3_600_000;
@@ -15,8 +15,16 @@ function snapshot(hoursOld: number, verified = false): StoredSnapshot {
   };
 }
 
-function judge(snapshots: readonly StoredSnapshot[], requireVerified = false, damaged = false): AgeVerdict {
-  const strays = [{ name: 'x.sferry', damaged, reason: 'is cut short' }];
+function judge(
+  snapshots: readonly StoredSnapshot[],
+  requireVerified = false,
+  kind: StrayFile['kind'] = 'foreign',
+): AgeVerdict {
+  const strays = [1, 2, 3, 4, 5].map((number) => ({
+    name: `x${number}.sferry`,
+    kind,
+    reason: 'is cut short',
+  }));
   const limits = { maxAge: 26 * hour, requireVerified };
   return judgeAge({ snapshots, strays, orphans: [] }, limits, now);
 }
@@ -43,10 +51,12 @@ describe('the age of the newest snapshot', () => {
     expect(judge([snapshot(2)], true)).toMatchObject({ state: 'CRITICAL', newest: undefined });
   });
 
-  it('names a damaged one', () => {
-    expect(judge([snapshot(2)], false, true)).toMatchObject({
-      state: 'WARNING',
-      sentence: expect.stringContaining('x.sferry') as string,
-    });
+  it.each(['damaged', 'unreadable'] as const)('names what is %s, the first few', (kind) => {
+    const sentence = expect.stringMatching(
+      `${kind}: x1\\.sferry, x2\\.sferry, x3\\.sferry and 2 more$`,
+    ) as string;
+    expect(judge([snapshot(2)], false, kind)).toMatchObject({ state: 'WARNING', sentence });
+    expect(judge([snapshot(30)], false, kind)).toMatchObject({ state: 'CRITICAL', sentence });
+    expect(judge([], false, kind)).toMatchObject({ state: 'CRITICAL', sentence });
   });
 });

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { FerryError, type FailureKind } from '../../src/core/errors.js';
 import { markVerified, readCatalog, type Catalog } from '../../src/snapshot/catalog.js';
 import { pin, unpin } from '../../src/snapshot/pin.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
@@ -63,14 +65,73 @@ it('sets foreign, damaged and unfinished files apart', async () => {
   writeFileSync(join(folder, '.sensu-ferry-0123.part'), 'of a run that was killed');
   const { snapshots, strays, orphans } = await catalogOf(folder);
   expect(snapshots.map(({ name }) => name)).toEqual([good]);
-  expect(strays.filter(({ damaged }) => damaged).map(({ name }) => name)).toEqual(
+  expect(strays.filter(({ kind }) => kind === 'damaged').map(({ name }) => name)).toEqual(
     [cut, cutPlain, 'empty.sferry'].sort(),
   );
-  expect(strays.filter(({ damaged }) => !damaged).map(({ name }) => name)).toEqual(
+  expect(strays.filter(({ kind }) => kind === 'foreign').map(({ name }) => name)).toEqual(
     ['member.db', 'notes.txt', 'sensu-20269999T999999Z-r1.db'].sort(),
   );
   expect(orphans).toEqual([]);
 });
+
+/** A folder whose files of these names cannot be read for that reason. */
+function refusing(folder: string, names: readonly string[], error: FerryError): Storage {
+  return new (class extends DirectoryStorage {
+    override read(name: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Buffer> {
+      if (names.includes(name)) throw error;
+      return super.read(name, signal, range);
+    }
+  })(folder);
+}
+
+const failure = (kind: FailureKind): FerryError =>
+  new FerryError({ kind, code: 'TEST', message: 'It may not be read.', hint: 'None.' });
+
+it.each(['denied', 'source'] as const)('sets apart, unharmed, what cannot be read: %s', async (kind) => {
+  const folder = snapshotFolder();
+  const good = await writeStoredArchive(folder, { createdAt: monday });
+  const hidden = await writeStoredArchive(folder, { createdAt: tuesday });
+  const storage = refusing(folder, [hidden], failure(kind));
+  const { snapshots, strays } = await readCatalog(context, storage);
+  expect(snapshots.map(({ name }) => name)).toEqual([good]);
+  expect(strays).toEqual([{ name: hidden, kind: 'unreadable', reason: 'It may not be read.' }]);
+});
+
+it('is no empty list for somebody who may read nothing, or when the server is away', async () => {
+  const folder = snapshotFolder();
+  const names = [
+    await writeStoredArchive(folder, { createdAt: monday }),
+    await writeStoredArchive(folder, { createdAt: tuesday }),
+  ];
+  writeFileSync(join(folder, 'notes.txt'), '');
+  const denied = refusing(folder, names, failure('denied'));
+  await expect(readCatalog(context, denied)).rejects.toMatchObject({ kind: 'denied' });
+  const away = refusing(folder, names.slice(1), failure('unreachable'));
+  await expect(readCatalog(context, away)).rejects.toMatchObject({ kind: 'unreachable' });
+});
+
+it('takes what a newer version has written for unreadable, and a version number that was hit for damage', async () => {
+  const folder = snapshotFolder();
+  const name = await writeStoredArchive(folder, { createdAt: monday });
+  const path = join(folder, name);
+  const text = readFileSync(path, 'latin1');
+  const hit = text.replace('"version": 1,', '"version": 3,');
+  writeFileSync(path, hit, 'latin1');
+  expect((await catalogOf(folder)).strays).toMatchObject([{ name, kind: 'damaged' }]);
+  writeFileSync(path, sealed(hit), 'latin1');
+  expect((await catalogOf(folder)).strays).toEqual([
+    { name, kind: 'unreadable', reason: expect.stringContaining('format 3') as string },
+  ]);
+});
+
+/** With the seal that belongs to the manifest at the end of this archive. */
+function sealed(archive: string): string {
+  const start = archive.lastIndexOf('{\n  "format"');
+  const end = archive.lastIndexOf('}\n') + 2;
+  const manifest = archive.slice(start, end).replace(/"seal": "[0-9a-f]{64}"/, `"seal": "${'0'.repeat(64)}"`);
+  const seal = createHash('sha256').update(manifest, 'latin1').digest('hex');
+  return archive.slice(0, start) + manifest.replace('0'.repeat(64), seal) + archive.slice(end);
+}
 
 it('whatever is in an archive, lists it or sets it apart', async () => {
   const folder = snapshotFolder();
@@ -90,7 +151,7 @@ it('whatever is in an archive, lists it or sets it apart', async () => {
       writeFileSync(join(folder, name), bytes);
       const { snapshots, strays } = await catalogOf(folder);
       expect(snapshots.length + strays.length).toBe(1);
-      if (bytes.length !== whole.length) expect(strays).toMatchObject([{ damaged: true }]);
+      if (bytes.length !== whole.length) expect(strays).toMatchObject([{ kind: 'damaged' }]);
     }),
     { numRuns: 300 },
   );

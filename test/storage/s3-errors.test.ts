@@ -38,6 +38,7 @@ describe('what services and the client say when a request fails', () => {
       'denied',
       'S3_LOGIN_ENDED',
     ],
+    [answer('InvalidObjectState', 403), 'source', 'S3_OBJECT_ARCHIVED'],
     [answer('SlowDown', 503), 'unreachable', 'S3_UNREACHABLE'],
     [answer('InternalError', 500), 'unreachable', 'S3_UNREACHABLE'],
     [answer('TooManyRequests', 429), 'unreachable', 'S3_UNREACHABLE'],
