@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import type { StoreAccess } from '../snapshot/open.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { describeUnverified, describeVerification } from './verification-text.js';
+import { toolName } from './version.js';
 
 interface VerifyFlags extends OutputOptions, SourceFlags {
   readonly deep?: boolean;
@@ -21,7 +23,9 @@ export interface Unverified {
 export function addVerify(snapshot: Command): void {
   const command = snapshot
     .command('verify')
-    .description('prove that snapshots are whole: hashes, pages, revisions, values; exits 13 when one is not')
+    .description(
+      'prove that snapshots are whole: hashes, pages, revisions, values; note it beside them for list, prune and check; exits 13 when one is not',
+    )
     .argument('<file...>', 'FILE.sferry, FILE.db, or s3://bucket/prefix/FILE')
     .option('--deep', 'also restore each into a throwaway etcd, and compare');
   addOutputOptions(addSourceOptions(command)).action(runs(verify));
@@ -39,7 +43,9 @@ async function verify(
   const files: (FileVerification | Unverified)[] = [];
   for (const path of paths) {
     try {
-      files.push(await verifyFile(context, path, { access, ...deep }));
+      const file = await verifyFile(context, path, { access, ...deep });
+      files.push(file);
+      await noteVerdict(context, file, access);
     } catch (error) {
       context.signal.throwIfAborted();
       // Of several files the others are looked at all the same.
@@ -54,6 +60,19 @@ async function verify(
     json: { ok: files.every(({ ok }) => ok), files: files.map(documentOf) },
     exit: worstExit(files),
   };
+}
+
+/** A verdict that cannot be noted is one all the same. */
+async function noteVerdict(context: Context, file: FileVerification, access: StoreAccess): Promise<void> {
+  const { markVerdict } = await import('../snapshot/verify/mark.js');
+  try {
+    await markVerdict(context, file, access, toolName());
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof FerryError)) throw error;
+    const hint = 'prune and check do not know of this verdict';
+    context.report.warn(`It cannot be noted beside ${file.path}, and ${hint}: ${error.message}`);
+  }
 }
 
 function documentOf(file: FileVerification | Unverified): object {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectFailure, expectNoTrace, ferry, fixture, testFolder } from './ferry.js';
@@ -62,6 +62,47 @@ describe('snapshot verify', () => {
     expectFailure(await ferry(['snapshot', 'verify', '/nonexistent/a.db']), 10, 'SOURCE_UNREADABLE');
     expectFailure(await ferry(['snapshot', 'verify', await testFolder()]), 10, 'NOT_A_SNAPSHOT_FILE');
     expect((await ferry(['snapshot', 'verify'])).code).toBe(2);
+  });
+
+  it('notes its verdict beside the snapshot, for list, prune and check; takes it back when that is damaged', async () => {
+    const folder = await testFolder();
+    const name = 'sensu-9080c059-20260801T021500Z-r260.db';
+    const path = join(folder, name);
+    copyFileSync(good, path);
+    symlinkSync(path, join(folder, 'latest'));
+    const verified = async (): Promise<unknown> => {
+      const { stdout } = await ferry(['snapshot', 'list', folder, '--json']);
+      return (JSON.parse(stdout) as { snapshots: { verification?: object }[] }).snapshots[0]!.verification;
+    };
+    expect(await verified()).toBeUndefined();
+    expect(await ferry(['snapshot', 'verify', join(folder, 'latest')])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect(await verified()).toMatchObject({
+      revision: '260',
+      tool: expect.stringMatching(/^sensu-ferry /) as string,
+    });
+    const check = ['snapshot', 'check', folder, '--require-verified', '--max-age', '9999d'];
+    expect(await ferry(check)).toMatchObject({ code: 0 });
+    const bytes = readFileSync(good);
+    bytes[100_000]! ^= 1;
+    writeFileSync(path, bytes);
+    expect((await ferry(['snapshot', 'verify', path])).code).toBe(13);
+    expect(await verified()).toBeUndefined();
+    expect(readdirSync(folder).sort()).toEqual(['latest', name]);
+  });
+
+  it('has a verdict although it cannot be noted', async () => {
+    const folder = await testFolder();
+    const name = 'sensu-9080c059-20260801T021500Z-r260.db';
+    copyFileSync(good, join(folder, name));
+    // For root, too, nothing is put in the place of a folder.
+    mkdirSync(join(folder, `${name}.verified.json`));
+    const ended = await ferry(['snapshot', 'verify', join(folder, name)]);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining(': ok, ') as string });
+    expect(ended.stderr).toMatch(/^warning: It cannot be noted beside /);
+    expectNoTrace(ended);
   });
 
   it('restores with --deep, and leaves nothing running', async () => {
