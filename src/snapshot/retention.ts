@@ -1,4 +1,7 @@
-/** How many snapshots to keep, as in restic's `forget`. Days, weeks and months are those of UTC. */
+/**
+ * How many snapshots of each series to keep, as in restic's `forget`. Days, weeks and months are those of UTC. While
+ * days, weeks or months are left over, the oldest snapshot stays too, so that the history is as long as can be.
+ */
 export interface RetentionPolicy {
   /** The newest so many. */
   readonly last?: number;
@@ -22,7 +25,9 @@ export interface RetainedSnapshot {
 
 /** Why a snapshot stays. */
 export type KeepReason =
-  'pinned' | 'newest verified' | 'dated in the future' | 'last' | 'daily' | 'weekly' | 'monthly' | 'within';
+  'pinned' | 'newest verified' | 'dated in the future' | 'last' | 'within' | Period | `oldest ${Period}`;
+
+type Period = 'daily' | 'weekly' | 'monthly';
 
 export interface Retention<Snapshot extends RetainedSnapshot> {
   readonly snapshot: Snapshot;
@@ -31,10 +36,10 @@ export interface Retention<Snapshot extends RetainedSnapshot> {
 }
 
 /**
- * Decides which snapshots stay, newest first. Whatever the policy says, the newest verified one stays, and so
- * do pinned ones. A clock that jumped does no harm: a snapshot from the future stays but counts for nothing, so
- * it takes no other's place, and age is reckoned from the newest that counts, not from a clock that may have
- * run ahead of them all.
+ * Decides which snapshots stay, newest first. Each series is decided by itself: what one cluster saves takes no place
+ * of another's in the same folder. Whatever the policy says, the newest verified one stays, and so do pinned ones. A
+ * clock that jumped does no harm: a snapshot from the future stays but counts for nothing, so it takes no other's
+ * place, and age is reckoned from the newest that counts, not from a clock that may have run ahead of them all.
  */
 export function decideRetention<Snapshot extends RetainedSnapshot>(
   snapshots: readonly Snapshot[],
@@ -42,26 +47,48 @@ export function decideRetention<Snapshot extends RetainedSnapshot>(
   now: Date,
 ): readonly Retention<Snapshot>[] {
   const newestFirst = [...snapshots].sort(byAge);
-  const counted = newestFirst.filter(({ createdAt }) => createdAt <= now);
   const reasons = new Map<Snapshot, KeepReason[]>(newestFirst.map((snapshot) => [snapshot, []]));
-  const keep = (reason: KeepReason, kept: Iterable<Snapshot>): void => {
+  const keep: Keep<Snapshot> = (reason, kept) => {
     for (const snapshot of kept) reasons.get(snapshot)!.push(reason);
   };
+  for (const series of seriesOf(newestFirst)) decideSeries(series, policy, now, keep);
+  return [...reasons].map(([snapshot, why]) => ({ snapshot, reasons: why }));
+}
+
+type Keep<Snapshot> = (reason: KeepReason, kept: Iterable<Snapshot>) => void;
+
+function decideSeries<Snapshot extends RetainedSnapshot>(
+  newestFirst: readonly Snapshot[],
+  policy: RetentionPolicy,
+  now: Date,
+  keep: Keep<Snapshot>,
+): void {
+  const future = newestFirst.filter(({ createdAt }) => createdAt > now);
+  const counted = newestFirst.filter(({ createdAt }) => createdAt <= now);
+  const verified = counted.filter(({ verifiedAt }) => verifiedAt !== undefined);
   keep(
     'pinned',
     newestFirst.filter(({ pinned }) => pinned),
   );
-  keep('newest verified', newestFirst.filter(({ verifiedAt }) => verifiedAt !== undefined).slice(0, 1));
-  keep(
-    'dated in the future',
-    newestFirst.filter(({ createdAt }) => createdAt > now),
-  );
+  keep('newest verified', verified.slice(0, 1));
+  keep('dated in the future', future);
   keep('last', counted.slice(0, policy.last ?? 0));
-  keep('daily', newestOfEach(counted, dayOf, policy.daily ?? 0));
-  keep('weekly', newestOfEach(counted, weekOf, policy.weekly ?? 0));
-  keep('monthly', newestOfEach(counted, monthOf, policy.monthly ?? 0));
+  keepPeriods('daily', counted, dayOf, policy.daily, keep);
+  keepPeriods('weekly', counted, weekOf, policy.weekly, keep);
+  keepPeriods('monthly', counted, monthOf, policy.monthly, keep);
   keep('within', youngerThan(counted, policy.within));
-  return [...reasons].map(([snapshot, why]) => ({ snapshot, reasons: why }));
+}
+
+/** By the name without time, revision and ending; those that were given names of their own are one series. */
+function seriesOf<Snapshot extends RetainedSnapshot>(
+  snapshots: readonly Snapshot[],
+): Iterable<readonly Snapshot[]> {
+  const series = new Map<string, Snapshot[]>();
+  for (const snapshot of snapshots) {
+    const name = /^(.+)-\d{8}T\d{6}Z-r\d+\.\w+$/.exec(snapshot.name)?.[1] ?? '';
+    series.set(name, [...(series.get(name) ?? []), snapshot]);
+  }
+  return series.values();
 }
 
 /** Newest first; of equal times the higher revision, and then the name, so that the order is always the same. */
@@ -72,17 +99,24 @@ function byAge(a: RetainedSnapshot, b: RetainedSnapshot): number {
   return a.name < b.name ? -1 : 1;
 }
 
-function newestOfEach<Snapshot extends RetainedSnapshot>(
+function keepPeriods<Snapshot extends RetainedSnapshot>(
+  period: Period,
   newestFirst: readonly Snapshot[],
   periodOf: (time: Date) => string,
-  periods: number,
-): Iterable<Snapshot> {
+  periods: number | undefined,
+  keep: Keep<Snapshot>,
+): void {
   const newest = new Map<string, Snapshot>();
   for (const snapshot of newestFirst) {
-    const period = periodOf(snapshot.createdAt);
-    if (!newest.has(period)) newest.set(period, snapshot);
+    const name = periodOf(snapshot.createdAt);
+    if (!newest.has(name)) newest.set(name, snapshot);
   }
-  return [...newest.values()].slice(0, periods);
+  const kept = [...newest.values()].slice(0, periods ?? 0);
+  keep(period, kept);
+  const oldest = newestFirst.at(-1);
+  if (oldest !== undefined && kept.length < (periods ?? 0) && !kept.includes(oldest)) {
+    keep(`oldest ${period}`, [oldest]);
+  }
 }
 
 function youngerThan<Snapshot extends RetainedSnapshot>(
