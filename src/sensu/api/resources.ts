@@ -1,0 +1,98 @@
+import { FerryError } from '../../core/errors.js';
+import type { ApiConnection } from './connection.js';
+import { isWebPage, show, unusable } from './faults.js';
+import type { ApiAnswer } from './http.js';
+import { formatJson, isJsonObject, parseJson, type JsonObject, type JsonValue } from './json.js';
+import { listPath, resourcePath, type ApiRoute } from './routes.js';
+
+/** Sensu's own sensuctl takes as many. */
+const pageSize = 100;
+
+/**
+ * The resources of a type as the API has them, metadata and all in one object, in the order of their names; without
+ * a namespace those of all namespaces, which takes a role of the whole cluster. Page by page: what changes between
+ * two of them may be there or not. @throws FerryError see `faultOf`
+ */
+export async function* listResources(
+  api: ApiConnection,
+  route: ApiRoute,
+  namespace?: string,
+): AsyncGenerator<JsonObject> {
+  const path = listPath(route, namespace);
+  if (route.scope === 'single') {
+    yield readObject(await api.request('GET', path));
+    return;
+  }
+  let token = '';
+  do {
+    const query = new URLSearchParams({ limit: String(pageSize), ...(token !== '' && { continue: token }) });
+    const answer = await api.request('GET', `${path}?${query.toString()}`);
+    yield* readList(answer);
+    const next = nextToken(answer);
+    // Such a server would be read for ever.
+    if (next !== '' && next === token) throw unusable(answer.url, 'leads back to the same page');
+    token = next;
+  } while (token !== '');
+}
+
+/** Undefined when there is none of this name. */
+export async function getResource(
+  api: ApiConnection,
+  route: ApiRoute,
+  name: string,
+  namespace?: string,
+): Promise<JsonObject | undefined> {
+  try {
+    return readObject(await api.request('GET', resourcePath(route, name, namespace)));
+  } catch (error) {
+    if (error instanceof FerryError && error.code === 'API_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** Creates a resource, or replaces the one that has its name. */
+export async function putResource(
+  api: ApiConnection,
+  route: ApiRoute,
+  name: string,
+  body: JsonObject,
+  namespace?: string,
+): Promise<void> {
+  await api.request('PUT', resourcePath(route, name, namespace), formatJson(body));
+}
+
+type Answer = ApiAnswer & { readonly url: URL };
+
+function nextToken({ headers }: Answer): string {
+  const token = headers['sensu-continue'];
+  return typeof token === 'string' ? token : '';
+}
+
+/** Go writes an empty list as null, at times. */
+function readList(answer: Answer): readonly JsonObject[] {
+  const list = read(answer);
+  if (list === null) return [];
+  if (!Array.isArray(list)) throw unusable(answer.url, 'is not the list that Sensu gives');
+  return (list as readonly JsonValue[]).map((item) => {
+    if (isJsonObject(item)) return item;
+    throw unusable(answer.url, 'has something in its list that is no resource');
+  });
+}
+
+function readObject(answer: Answer): JsonObject {
+  const value = read(answer);
+  if (isJsonObject(value)) return value;
+  throw unusable(answer.url, 'is no resource');
+}
+
+function read({ url, status, body }: Answer): JsonValue {
+  const value = parseJson(body);
+  if (value !== undefined) return value;
+  if (isWebPage(body)) throw unusable(url, `is a web page (HTTP status ${status})`);
+  throw new FerryError({
+    kind: 'failed',
+    code: 'API_ANSWER_UNUSABLE',
+    message: `The answer of ${show(url)} is not JSON, or is cut off after ${body.length} characters (HTTP status ${status}).`,
+    hint: 'Check for a proxy on the way that cuts answers short, and that the URL is that of sensu-backend (port 8080).',
+  });
+}
