@@ -25,7 +25,8 @@ export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
   };
 }
 
-async function readPem(path: string, option: string): Promise<Buffer> {
+/** A PEM file that an option names. @throws FerryError TLS_FILE_UNUSABLE (`usage`) */
+export async function readPem(path: string, option: string): Promise<Buffer> {
   let content: Buffer;
   try {
     content = await readFile(path);
@@ -41,6 +42,6 @@ function notPem(path: string, option: string, fault: string): FerryError {
     kind: 'usage',
     code: 'TLS_FILE_UNUSABLE',
     message: `The file of ${option}, ${path}, ${fault}.`,
-    hint: 'Give the path of a PEM file, such as etcd itself is started with.',
+    hint: 'Give the path of a PEM file, such as the server itself is started with.',
   });
 }

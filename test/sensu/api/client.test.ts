@@ -1,26 +1,14 @@
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FerryError } from '../../../src/core/errors.js';
+import type { FerryError } from '../../../src/core/errors.js';
 import { createAuthority } from '../../../src/etcd/certificates.js';
 import { createApiClient, explainHealth, type ApiOptions } from '../../../src/sensu/api/client.js';
+import { recordedAnswer as recorded } from '../../support/recorded-api.js';
+import { failureOf as failureWithout } from './ferry-error.js';
 
 const apiKey = '24484dcc-ee3e-4f43-a347-a4aec7cd1523';
-
-interface Recorded {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** An answer of a real backend. */
-function recorded(name: string): Recorded {
-  const url = new URL(`../../../fixtures/cluster3-6.12.0/http/${name}.txt`, import.meta.url);
-  const text = readFileSync(url, 'utf8');
-  const end = text.indexOf('\r\n\r\n');
-  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)![1]), body: text.slice(end + 4) };
-}
 
 const servers: http.Server[] = [];
 afterEach(async () => {
@@ -46,7 +34,7 @@ async function serve(listener: http.RequestListener): Promise<string> {
 const backend: http.RequestListener = (request, response) => {
   const { authorization = '' } = request.headers;
   const alice = `Basic ${Buffer.from('alice:AlicePass1').toString('base64')}`;
-  const answers: Readonly<Record<string, Recorded>> = {
+  const answers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {
     '/version': recorded('version'),
     '/health': recorded('health'),
     '/ready': recorded('ready'),
@@ -61,17 +49,8 @@ const backend: http.RequestListener = (request, response) => {
 const client = (url: string, more: Partial<ApiOptions> = {}): ReturnType<typeof createApiClient> =>
   createApiClient({ url, apiKey, ...more });
 
-async function failureOf(work: Promise<unknown>): Promise<FerryError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof FerryError)) throw new Error('no FerryError was thrown', { cause: error });
-  const told = [error.message, error.hint, error.stack, String(error.cause), JSON.stringify(error.cause)];
-  expect(told.join(' ')).not.toContain(apiKey);
-  expect(told.join(' ')).not.toContain('AlicePass1');
-  return error;
-}
+const failureOf = (work: Promise<unknown>): Promise<FerryError> =>
+  failureWithout(work, [apiKey, 'AlicePass1']);
 
 describe('a backend', () => {
   it('tells its version', async () => {
