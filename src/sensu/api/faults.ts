@@ -1,6 +1,7 @@
 import { FerryError, type FailureKind } from '../../core/errors.js';
 import { apiKeyHint } from '../values.js';
-import { isJsonObject, parseJson } from './json.js';
+import { isApiObject } from '../resources/api-value.js';
+import { parseJson } from './json.js';
 
 /** An answer that no Sensu gives. */
 export function unusable(url: URL, fault: string): FerryError {
@@ -123,7 +124,7 @@ function meaningOf(status: number, body: string, said: SensuFault | undefined): 
 /** `{"message": ..., "code": ...}`; in some answers with capitals, and `error` instead of `message` in others. */
 function readFault(body: string): SensuFault | undefined {
   const value = parseJson(body);
-  if (!isJsonObject(value)) return undefined;
+  if (!isApiObject(value)) return undefined;
   const code = value['code'] ?? value['Code'];
   const message = value['message'] ?? value['Message'] ?? value['error'];
   if (typeof code !== 'number') return undefined;

@@ -1,18 +1,13 @@
 import { parse, stringify } from 'lossless-json';
-
-/** What JSON holds, with whole numbers beyond 2^53 as bigint. */
-export type JsonValue =
-  string | number | bigint | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
-
-export type JsonObject = Readonly<Record<string, JsonValue>>;
+import type { ApiValue } from '../resources/api-value.js';
 
 /**
- * Reads JSON without rounding: Sensu writes numbers of 64 bits, such as the ids of etcd's members, as JSON numbers.
- * Undefined for what is no JSON; the parser's own error would quote it.
+ * Reads JSON without rounding: Sensu writes numbers of 64 bits, such as the ids of etcd's members, as JSON numbers;
+ * those that a double cannot hold are bigint. Undefined for what is no JSON; the parser's own error would quote it.
  */
-export function parseJson(text: string): JsonValue | undefined {
+export function parseJson(text: string): ApiValue | undefined {
   try {
-    return parse(text, undefined, parseNumber) as JsonValue;
+    return parse(text, undefined, parseNumber) as ApiValue;
   } catch {
     // Text nested too deep for the stack counts as none, too.
     return undefined;
@@ -24,10 +19,6 @@ function parseNumber(digits: string): number | bigint {
   return Number.isSafeInteger(value) || !/^-?\d+$/.test(digits) ? value : BigInt(digits);
 }
 
-export function formatJson(value: JsonValue): string {
+export function formatJson(value: ApiValue): string {
   return stringify(value) ?? 'null';
-}
-
-export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

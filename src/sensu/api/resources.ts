@@ -1,33 +1,35 @@
 import { FerryError } from '../../core/errors.js';
+import { isApiObject, type ApiObject, type ApiResource, type ApiValue } from '../resources/api-value.js';
+import { fromBody, toBody } from './body.js';
 import type { ApiConnection } from './connection.js';
 import { isWebPage, show, unusable } from './faults.js';
 import type { ApiAnswer } from './http.js';
-import { formatJson, isJsonObject, parseJson, type JsonObject, type JsonValue } from './json.js';
+import { formatJson, parseJson } from './json.js';
 import { listPath, resourcePath, type ApiRoute } from './routes.js';
 
 /** Sensu's own sensuctl takes as many. */
 const pageSize = 100;
 
 /**
- * The resources of a type as the API has them, metadata and all in one object, in the order of their names; without
- * a namespace those of all namespaces, which takes a role of the whole cluster. Page by page: what changes between
+ * The resources of a type, in the order of their names; without a namespace those of all namespaces, which takes a
+ * role of the whole cluster. Page by page: what changes between
  * two of them may be there or not. @throws FerryError see `faultOf`
  */
 export async function* listResources(
   api: ApiConnection,
   route: ApiRoute,
   namespace?: string,
-): AsyncGenerator<JsonObject> {
+): AsyncGenerator<ApiResource> {
   const path = listPath(route, namespace);
   if (route.scope === 'single') {
-    yield readObject(await api.request('GET', path));
+    yield fromBody(route, readObject(await api.request('GET', path)));
     return;
   }
   let token = '';
   do {
     const query = new URLSearchParams({ limit: String(pageSize), ...(token !== '' && { continue: token }) });
     const answer = await api.request('GET', `${path}?${query.toString()}`);
-    yield* readList(answer);
+    for (const body of readList(answer)) yield fromBody(route, body);
     const next = nextToken(answer);
     // Such a server would be read for ever.
     if (next !== '' && next === token) throw unusable(answer.url, 'leads back to the same page');
@@ -41,9 +43,9 @@ export async function getResource(
   route: ApiRoute,
   name: string,
   namespace?: string,
-): Promise<JsonObject | undefined> {
+): Promise<ApiResource | undefined> {
   try {
-    return readObject(await api.request('GET', resourcePath(route, name, namespace)));
+    return fromBody(route, readObject(await api.request('GET', resourcePath(route, name, namespace))));
   } catch (error) {
     if (error instanceof FerryError && error.code === 'API_NOT_FOUND') return undefined;
     throw error;
@@ -55,10 +57,10 @@ export async function putResource(
   api: ApiConnection,
   route: ApiRoute,
   name: string,
-  body: JsonObject,
+  resource: ApiResource,
   namespace?: string,
 ): Promise<void> {
-  await api.request('PUT', resourcePath(route, name, namespace), formatJson(body));
+  await api.request('PUT', resourcePath(route, name, namespace), formatJson(toBody(route, resource)));
 }
 
 type Answer = ApiAnswer & { readonly url: URL };
@@ -69,23 +71,23 @@ function nextToken({ headers }: Answer): string {
 }
 
 /** Go writes an empty list as null, at times. */
-function readList(answer: Answer): readonly JsonObject[] {
+function readList(answer: Answer): readonly ApiObject[] {
   const list = read(answer);
   if (list === null) return [];
   if (!Array.isArray(list)) throw unusable(answer.url, 'is not the list that Sensu gives');
-  return (list as readonly JsonValue[]).map((item) => {
-    if (isJsonObject(item)) return item;
+  return (list as readonly ApiValue[]).map((item) => {
+    if (isApiObject(item)) return item;
     throw unusable(answer.url, 'has something in its list that is no resource');
   });
 }
 
-function readObject(answer: Answer): JsonObject {
+function readObject(answer: Answer): ApiObject {
   const value = read(answer);
-  if (isJsonObject(value)) return value;
+  if (isApiObject(value)) return value;
   throw unusable(answer.url, 'is no resource');
 }
 
-function read({ url, status, body }: Answer): JsonValue {
+function read({ url, status, body }: Answer): ApiValue {
   const value = parseJson(body);
   if (value !== undefined) return value;
   if (isWebPage(body)) throw unusable(url, `is a web page (HTTP status ${status})`);

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { toBody } from '../../../src/sensu/api/body.js';
 import { connectApi, type ApiConnection } from '../../../src/sensu/api/connection.js';
 import { formatJson, parseJson } from '../../../src/sensu/api/json.js';
 import { getResource, listResources, putResource } from '../../../src/sensu/api/resources.js';
@@ -37,7 +38,8 @@ describe('a list', () => {
     };
     const { api } = await apiOf(({ path }) => pages[path]);
     const list = await collect(listResources(api, route('CheckConfig'), 'production'));
-    expect(list).toEqual([{ metadata: { name: 'check-1' } }, { metadata: { name: 'check-2' } }]);
+    expect(list.map(({ metadata }) => metadata['name'])).toEqual(['check-1', 'check-2']);
+    expect(list[0]).toMatchObject({ type: 'CheckConfig', apiVersion: 'core/v2' });
   });
 
   it.each([
@@ -52,7 +54,7 @@ describe('a list', () => {
     const { body } = recordedAnswer(name);
     const { api } = await apiOf((asked) => (asked.path === `${path}?limit=100` ? { body } : undefined));
     const list = await collect(listResources(api, route(type)));
-    expect(list).toEqual(JSON.parse(body));
+    expect(list.map((resource) => toBody(route(type), resource))).toEqual(JSON.parse(body));
     expect(list.length).toBeGreaterThan(0);
   });
 
@@ -60,7 +62,9 @@ describe('a list', () => {
     const { api } = await apiOf(({ path }) =>
       path === '/api/core/v2/tessen' ? { body: recordedAnswer('tessen').body } : undefined,
     );
-    expect(await collect(listResources(api, route('TessenConfig')))).toEqual([{ opt_out: false }]);
+    expect(await collect(listResources(api, route('TessenConfig')))).toMatchObject([
+      { metadata: {}, spec: { opt_out: false } },
+    ]);
   });
 
   it.each(['[]', 'null', ' []\n'])('may be empty: %j', async (body) => {
@@ -90,7 +94,8 @@ describe('a list', () => {
       losses -= 1;
       return losses >= 0 ? 'cut' : { body: '[{"a":2}]' };
     });
-    expect(await collect(listResources(api, route('Event')))).toEqual([{ a: 1 }, { a: 2 }]);
+    const list = await collect(listResources(api, route('Event')));
+    expect(list.map(({ spec }) => spec)).toEqual([{ a: 1 }, { a: 2 }]);
   });
 });
 
@@ -99,7 +104,8 @@ describe('a resource', () => {
     const { api, asked } = await apiOf(({ path }) =>
       path.endsWith('/entity%3Avm%3A*') ? { body: '{"expire":-1}' } : undefined,
     );
-    expect(await getResource(api, route('Silenced'), 'entity:vm:*', 'default')).toEqual({ expire: -1 });
+    const found = await getResource(api, route('Silenced'), 'entity:vm:*', 'default');
+    expect(found?.spec).toEqual({ expire: -1 });
     expect(await getResource(api, route('Silenced'), 'nothing', 'default')).toBeUndefined();
     expect(asked[0]!.path).toBe('/api/core/v2/namespaces/default/silenced/entity%3Avm%3A*');
   });
@@ -113,15 +119,38 @@ describe('a resource', () => {
 
   it('is put to its path', async () => {
     const { api, asked } = await apiOf(() => ({ status: 201 }));
-    const body = { metadata: { name: 'a b' }, ttl: 9_007_199_254_740_993n };
-    await putResource(api, route('CheckConfig'), 'a b', body, 'x/y');
+    const resource = {
+      ...{ type: 'CheckConfig', apiVersion: 'core/v2' },
+      ...{ metadata: { name: 'a b' }, spec: { ttl: 9_007_199_254_740_993n } },
+    };
+    await putResource(api, route('CheckConfig'), 'a b', resource, 'x/y');
     expect(asked).toMatchObject([
       {
         method: 'PUT',
         path: '/api/core/v2/namespaces/x%2Fy/checks/a%20b',
-        body: '{"metadata":{"name":"a b"},"ttl":9007199254740993}',
+        body: '{"ttl":9007199254740993,"metadata":{"name":"a b"}}',
       },
     ]);
+  });
+});
+
+describe('a body', () => {
+  it('of a commercial type is its wrapper', async () => {
+    const wrapped = {
+      ...{ type: 'Secret', api_version: 'secrets/v1' },
+      ...{ metadata: { name: 'token', namespace: 'ops' }, spec: { id: 'TOKEN', provider: 'env' } },
+    };
+    const { api } = await apiOf(() => ({ body: JSON.stringify([wrapped]) }));
+    const [resource] = await collect(listResources(api, route('Secret', 'secrets/v1'), 'ops'));
+    expect(resource).toMatchObject({ metadata: wrapped.metadata, spec: wrapped.spec });
+    expect(toBody(route('Secret', 'secrets/v1'), resource!)).toEqual(wrapped);
+  });
+
+  it('of a user has the name that sensuctl shows as metadata', async () => {
+    const { api } = await apiOf(() => ({ body: recordedAnswer('users').body }));
+    const carol = (await collect(listResources(api, route('User')))).at(-1)!;
+    expect(carol).toMatchObject({ metadata: { name: 'carol' }, spec: { username: 'carol', disabled: true } });
+    expect(toBody(route('User'), carol)).toEqual({ username: 'carol', disabled: true });
   });
 });
 
