@@ -11,8 +11,9 @@ const layers = {
   sensu: ['core', 'bolt', 'store'],
   rbac: ['core', 'bolt', 'store', 'etcd', 'sensu'],
   snapshot: ['core', 'bolt', 'storage', 'store', 'etcd', 'sensu'],
-  restore: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot'],
-  migrate: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot', 'restore', 'rbac'],
+  dump: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot'],
+  restore: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot', 'dump'],
+  migrate: ['core', 'bolt', 'store', 'etcd', 'sensu', 'storage', 'snapshot', 'dump', 'restore', 'rbac'],
 };
 
 const everyLayer = [...Object.keys(layers), 'cli', 'demo'];
@@ -22,6 +23,7 @@ const owners = {
   etcd3: ['etcd'],
   execa: ['etcd', 'sensu'],
   commander: ['cli'],
+  'js-yaml': ['dump'],
   ora: ['cli'],
 };
 

@@ -1,0 +1,136 @@
+import { apiKeyHint } from '../../sensu/values.js';
+import { describeKind, field, isObject, type DumpObject, type DumpValue } from './dump-value.js';
+import { dumpError, type Place } from './place.js';
+
+/** A resource as a dump tells it, in the form of Sensu's API. */
+export interface DumpResource {
+  /** Such as `CheckConfig`. */
+  readonly type: string;
+  /** Such as `core/v2`. */
+  readonly apiVersion: string;
+  /** Undefined where the dump names none. */
+  readonly namespace: string | undefined;
+  /** Empty for a kind that there is only one of. */
+  readonly name: string;
+  /** Whether the kind is one of Sensu's that are public. Others are kept as they are. */
+  readonly isKnown: boolean;
+  readonly metadata: DumpObject;
+  readonly spec: DumpObject;
+  readonly place: Place;
+}
+
+const knownKinds = new Set([
+  ...[
+    'APIKey',
+    'Asset',
+    'CheckConfig',
+    'ClusterRole',
+    'ClusterRoleBinding',
+    'Entity',
+    'Event',
+    'EventFilter',
+  ],
+  ...['Handler', 'HookConfig', 'Mutator', 'Namespace', 'Pipeline', 'Role', 'RoleBinding', 'Silenced'],
+  ...['TessenConfig', 'User'],
+]);
+const knownOfVersion3 = new Set(['EntityConfig', 'EntityState', 'ResourceTemplate']);
+
+const wrapperKeys = new Set(['type', 'api_version', 'metadata', 'spec']);
+
+/**
+ * What a document, or an item of one, says. Takes what sensuctl takes: an api_version left out is `core/v2`, types
+ * may be written as `check_config`, and metadata may stand in the spec.
+ * @throws FerryError DUMP_UNUSABLE (`source`)
+ */
+export function readResource(document: DumpValue, place: Place): DumpResource {
+  if (!isObject(document)) throw unusable(place, `it is ${describeKind(document)}, not a resource`);
+  const stranger = Object.keys(document).find((key) => !wrapperKeys.has(key));
+  if (stranger !== undefined) {
+    throw unusable(place, `a resource has type, api_version, metadata and spec, but no ${showKey(stranger)}`);
+  }
+  const type = canonicalType(textOf(document, 'type', place));
+  const apiVersion = textOf(document, 'api_version', place) || 'core/v2';
+  if (type === '') throw unusable(place, 'the resource has no type');
+  const given = mapOf(document, 'spec', place);
+  if (given === undefined) throw unusable(place, `the ${type} has no spec: the dump may be cut short`);
+  const { metadata: inner, ...spec } = given;
+  const metadata = { ...(isObject(inner) ? inner : {}), ...mapOf(document, 'metadata', place) };
+  const isKnown = isKnownKind(type, apiVersion);
+  const named = { type, apiVersion, isKnown, metadata, spec, place };
+  return { ...named, namespace: textOf(metadata, 'namespace', place) || undefined, name: nameOf(named) };
+}
+
+export function isKnownKind(type: string, apiVersion: string): boolean {
+  if (apiVersion === 'core/v2') return knownKinds.has(type);
+  return apiVersion === 'core/v3' && knownOfVersion3.has(type);
+}
+
+/** `check_config` as `CheckConfig`. */
+function canonicalType(type: string): string {
+  if (!/^[a-z]+(_[a-z]+)*$/.test(type)) return type;
+  if (type === 'api_key') return 'APIKey';
+  return type.replace(/(?:^|_)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+}
+
+type Named = Omit<DumpResource, 'name' | 'namespace'>;
+
+function nameOf(resource: Named): string {
+  const { type, metadata, spec, place, isKnown } = resource;
+  const name = textOf(metadata, 'name', place);
+  if (type === 'Event') return eventName(resource);
+  if (name !== '' || type === 'TessenConfig') return name;
+  if (type === 'Namespace' || type === 'User') {
+    const own = textOf(spec, type === 'User' ? 'username' : 'name', place);
+    if (own !== '') return own;
+  }
+  if (type === 'Silenced') {
+    const parts = [textOf(spec, 'subscription', place), textOf(spec, 'check', place)];
+    if (parts.some((part) => part !== '')) return parts.map((part) => part || '*').join(':');
+  }
+  // What names a resource of a kind that is not known cannot be known either.
+  if (!isKnown) return '';
+  throw unusable(place, `the ${type} has no name in its metadata`);
+}
+
+/** An event is named by its entity and check, and by its entity alone when it holds metrics only. */
+function eventName({ spec, place }: Named): string {
+  const [entity, check] = (['entity', 'check'] as const).map((part) => {
+    const metadata = mapOf(mapOf(spec, part, place) ?? {}, 'metadata', place) ?? {};
+    return textOf(metadata, 'name', place);
+  });
+  if (!entity) throw unusable(place, 'the Event does not name its entity');
+  return check ? `${entity}/${check}` : entity;
+}
+
+/** Empty when it is not there. */
+function textOf(object: DumpObject, key: string, place: Place): string {
+  const value = field(object, key) ?? '';
+  if (typeof value === 'string') return value;
+  throw unusable(place, `${key} is ${describeKind(value)}: put it in quotes`);
+}
+
+function mapOf(object: DumpObject, key: string, place: Place): DumpObject | undefined {
+  const value = field(object, key) ?? undefined;
+  if (value === undefined || isObject(value)) return value;
+  throw unusable(place, `${key} is ${describeKind(value)}, not a map`);
+}
+
+function showKey(key: string): string {
+  return JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key);
+}
+
+function unusable(place: Place, fault: string) {
+  return dumpError(place, {
+    code: 'DUMP_UNUSABLE',
+    fault,
+    hint: 'A dump is made of resources as sensuctl dump and sensu-ferry dump write them.',
+  });
+}
+
+/** Such as `CheckConfig default/disk`, for words and as an identity. An API key's name is itself a secret. */
+export function showResource({ type, apiVersion, namespace, name }: Omit<DumpResource, 'place'>): string {
+  const kind = apiVersion === 'core/v2' ? type : `${apiVersion} ${type}`;
+  const shownName = type === 'APIKey' ? apiKeyHint(name) : name;
+  const path = [namespace, shownName].filter((part) => part !== undefined && part !== '').join('/');
+  return path === '' ? kind : `${kind} ${path}`;
+}

@@ -1,0 +1,92 @@
+import { CORE_SCHEMA, loadAll, Type, YAMLException } from 'js-yaml';
+import { deepest, wholeNumber, type DumpValue } from './dump-value.js';
+import { checkExpansion } from './expansion.js';
+import { TextFault, type DumpFault } from './place.js';
+
+const wholeNumberForm = /^([-+]?)(0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|0|[1-9][0-9]*)$/;
+
+/**
+ * As sensuctl reads whole numbers: hexadecimal, octal and binary ones, octal ones also with a plain 0 in front, and
+ * underscores between digits. None loses digits.
+ */
+const wholeNumberType = new Type('tag:yaml.org,2002:int', {
+  kind: 'scalar',
+  resolve: (source: string | null) => source !== null && wholeNumberForm.test(source.replaceAll('_', '')),
+  construct: (source: string) => {
+    const [, sign, digits] = wholeNumberForm.exec(source.replaceAll('_', ''))!;
+    const value = wholeNumber(digits!.replace(/^0(?=[0-7])/, '0o'));
+    return sign === '-' && value !== 0 ? -value : value;
+  },
+});
+
+const truths = new Map<string | null, boolean>([
+  ...['true', 'True', 'TRUE', 'y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map(
+    (word) => [word, true] as const,
+  ),
+  ...['false', 'False', 'FALSE', 'n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF'].map(
+    (word) => [word, false] as const,
+  ),
+]);
+
+/** The words of YAML 1.1, which sensuctl reads: `yes` without quotes is no text. */
+const truthType = new Type('tag:yaml.org,2002:bool', {
+  kind: 'scalar',
+  resolve: (source: string | null) => truths.has(source),
+  construct: (source: string) => truths.get(source),
+});
+
+/** `<<: *anchor`. The package knows its name, but its types do not. */
+const mergeType = new Type('tag:yaml.org,2002:merge', {
+  kind: 'scalar',
+  resolve: (source: string | null) => source === '<<',
+});
+
+/** What sensuctl makes of YAML; what looks like a date stays a text. */
+const schema = CORE_SCHEMA.extend({ implicit: [wholeNumberType, truthType, mergeType] });
+
+/** The documents in a text. @throws TextFault */
+export function parseYaml(text: string): readonly (DumpValue | undefined)[] {
+  try {
+    // Its own limits for depth (100) and merged keys (10,000) hold too.
+    const documents = loadAll(text, null, { schema }) as (DumpValue | undefined)[];
+    // Without an anchor there is no alias.
+    if (text.includes('&')) documents.forEach(checkExpansion);
+    return documents;
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    // The types leave out what a fault of the content never lacks.
+    const mark = error.mark as { readonly line: number } | undefined;
+    // What is not closed is missed behind the end.
+    const lastLine = text.trimEnd().split('\n').length - 1;
+    throw new TextFault(explain(error.reason), Math.min(mark?.line ?? 0, lastLine));
+  }
+}
+
+type Explained = Omit<DumpFault, 'cause'>;
+
+/** The library's own words for these are for programmers, or quote what may be a secret. */
+const explanations: readonly (readonly [RegExp, Explained])[] = [
+  [
+    /^tab characters/,
+    { code: 'DUMP_NOT_YAML', fault: 'a tab is used to indent', hint: 'YAML is indented with blanks alone.' },
+  ],
+  [/^duplicated mapping key/, { code: 'DUMP_NOT_YAML', fault: 'a key is there twice' }],
+  [
+    /^unexpected end of the (stream|document)/,
+    {
+      code: 'DUMP_NOT_YAML',
+      fault: 'a text or a list that begins before is not closed: the dump may be cut short',
+    },
+  ],
+  [/^unidentified alias/, { code: 'DUMP_NOT_YAML', fault: 'an alias stands for no anchor' }],
+  [/^merge keys exceeded|^abnormal merge/, { code: 'DUMP_TOO_LARGE', fault: 'it merges too many keys (<<)' }],
+  [/^nesting exceeded/, { code: 'DUMP_TOO_LARGE', fault: `it is nested more than ${deepest} levels deep` }],
+  [/tag/, { code: 'DUMP_NOT_YAML', fault: 'a tag (!) is used that no resource of Sensu has' }],
+];
+
+function explain(reason: string): Explained {
+  const known = explanations.find(([form]) => form.test(reason));
+  if (known !== undefined) return known[1];
+  // All others are fixed words, but for a character or two that they name.
+  return { code: 'DUMP_NOT_YAML', fault: `it is not YAML (${reason})` };
+}

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseJson } from '../../../src/dump/read/json-value.js';
+import { TextFault } from '../../../src/dump/read/place.js';
+
+describe('JSON of a dump', () => {
+  test('is read as JSON.parse reads it, whatever it holds', () => {
+    const someJson = fc.tuple(fc.json({ maxDepth: 5 }), fc.constantFrom(undefined, 1, '\t'));
+    fc.assert(
+      fc.property(someJson, ([text, indent]) => {
+        const value: unknown = JSON.parse(text);
+        const read = parseJson(JSON.stringify(value, null, indent));
+        expect(JSON.parse(JSON.stringify(read, roundLarge))).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('is refused wherever JSON.parse refuses it, and never with another error', () => {
+    const broken = fc
+      .tuple(fc.json({ maxDepth: 4 }), fc.nat(), fc.nat(3), fc.string({ maxLength: 3 }))
+      .map(([text, at, cut, put]) => {
+        const start = at % (text.length + 1);
+        return text.slice(0, start) + put + text.slice(start + cut);
+      });
+    fc.assert(
+      fc.property(broken, (text) => {
+        const accepts = outcome(() => JSON.parse(text) as unknown);
+        const ours = outcome(() => parseJson(text));
+        if (ours === 'a key is there twice' || ours === 'a number is too large') return;
+        expect(ours === undefined, text).toBe(accepts === undefined);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test('keeps every digit of whole numbers of 64 bits', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n }), (number) => {
+        const value = parseJson(`{"n": ${number}}`) as { n: number | bigint };
+        expect(BigInt(value.n)).toBe(number);
+        expect(typeof value.n).toBe(Number.isSafeInteger(Number(number)) ? 'number' : 'bigint');
+      }),
+    );
+  });
+
+  test.each([
+    ['{"a": 1,\n "a": 2}', 'a key is there twice', 1],
+    ['{"a":\n{"b"\n', 'the JSON is cut short', 2],
+    ['{"a": "x\ny"}', 'a text is broken', 0],
+    ['{"a": "x', 'a text is not closed', 0],
+    ['{"a": tru}', 'a value must stand here', 0],
+    ['{"a": 1e999}', 'a number is too large', 0],
+    ['{"a": 01}', 'a comma or } must stand here', 0],
+    ['{a: 1}', 'a key must stand here, in double quotes', 0],
+    ['{} {}', 'something stands behind the value', 0],
+    ['['.repeat(1000), 'it is nested more than 100 levels deep', 0],
+  ])('says what is wrong in %j', (text, fault, line) => {
+    const error = faultOf(text);
+    expect(error.message).toBe(fault);
+    expect(error.line).toBe(line);
+  });
+
+  test('takes __proto__ for a key like any other', () => {
+    const value = parseJson('{"__proto__": {"polluted": true}}') as object;
+    expect(Object.keys(value)).toEqual(['__proto__']);
+    expect('polluted' in value).toBe(false);
+  });
+});
+
+const roundLarge = (_key: string, part: unknown): unknown => (typeof part === 'bigint' ? Number(part) : part);
+
+function faultOf(text: string): TextFault {
+  try {
+    parseJson(text);
+  } catch (error) {
+    if (error instanceof TextFault) return error;
+    throw error;
+  }
+  throw new Error('It was read.');
+}
+
+function outcome(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof TextFault || error instanceof SyntaxError) return error.message;
+    throw error;
+  }
+}
