@@ -46,10 +46,10 @@ export function addMigrateCommands(migrate: Command): void {
   addRunCommand(migrate, 'status', 'show how far a migration has come').action(runs(status));
   addRunCommand(migrate, 'resume', 'go on with a migration that was cut off')
     .option('--yes', 'do not ask')
-    .action(runs(resume));
+    .action(runs(resume, 'tidies-up-first'));
   addRunCommand(migrate, 'rollback', 'put the backend back on its embedded store')
     .option('--yes', 'do not ask')
-    .action(runs(rollback));
+    .action(runs(rollback, 'tidies-up-first'));
 }
 
 function addRunCommand(migrate: Command, name: string, description: string): Command {
@@ -95,7 +95,7 @@ function addEmbeddedToExternal(migrate: Command): void {
     .requiredOption('--run-dir <dir>', 'where the journal, the safety snapshot and the old files go')
     .option('--plan', 'look, print findings and plan, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(command).action(runs(embeddedToExternal));
+  addOutputOptions(command).action(runs(embeddedToExternal, 'tidies-up-first'));
 }
 
 async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {

@@ -41,30 +41,44 @@ export function addOutputOptions(command: Command): Command {
 }
 
 /**
+ * What a second signal does. `tidies-up-first`: for work that must not be left half done, as with a backend stopped.
+ * npm sends Ctrl-C on, so that two signals come although the key was pressed once.
+ */
+export type InterruptionManner = 'exits-at-once' | 'tidies-up-first';
+
+const patience =
+  'Stopping already; what was begun is put in order first. Only kill -9 would leave it as it is.';
+
+/**
  * Wraps the work of a command as a commander action: builds the context, prints the result, turns a failure
  * into words and an exit code. The only place from which the program exits.
  */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the shape of the options
 export function runs<Options extends OutputOptions>(
   work: (context: Context, options: Options, args: readonly string[]) => Promise<CommandResult>,
+  interruption: InterruptionManner = 'exits-at-once',
 ): (...commanderArguments: unknown[]) => Promise<void> {
   return async (...commanderArguments) => {
     const command = commanderArguments.at(-1) as Command;
     const options = command.opts<Options>();
-    await exit(await execute(options, (context) => work(context, options, command.args)));
+    await exit(await execute(options, interruption, (context) => work(context, options, command.args)));
   };
 }
 
 async function execute(
   options: OutputOptions,
+  interruption: InterruptionManner,
   work: (context: Context) => Promise<CommandResult>,
 ): Promise<ExitCode> {
   const abort = new AbortController();
-  const restoreSignals = abortOnSignals(abort);
   const reporter = await createReporter({
     quiet: options.quiet === true,
     json: options.progress === 'json',
     env: process.env,
+  });
+  const restoreSignals = abortOnSignals(abort, interruption, (signal) => {
+    if (interruption === 'exits-at-once') process.exit(exitCodeOfSignal(signal));
+    reporter.warn(patience);
   });
   try {
     const { createProcessRunner } = await import('../sensu/process-runner.js');
@@ -152,8 +166,7 @@ function describeFailure(error: unknown): DescribedFailure {
     return { code, message, hint, exit: exitCodeOf(kind) };
   }
   if (error instanceof Interruption) {
-    const exit = error.signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
-    return { code: 'INTERRUPTED', message: error.message, hint: '', exit };
+    return { code: 'INTERRUPTED', message: error.message, hint: '', exit: exitCodeOfSignal(error.signal) };
   }
   return {
     code: 'UNEXPECTED',
@@ -166,16 +179,26 @@ function describeFailure(error: unknown): DescribedFailure {
   };
 }
 
-/** The first signal asks the task to tidy up and stop; a second one of the same kind does not wait for it. */
-function abortOnSignals(abort: AbortController): () => void {
-  const handlers = (['SIGINT', 'SIGTERM'] as const).map((signal) => {
+function exitCodeOfSignal(signal: Interruption['signal']): ExitCode {
+  return signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
+}
+
+/** The first signal asks the task to tidy up and stop; a second one is told to `onSecond`. */
+function abortOnSignals(
+  abort: AbortController,
+  manner: InterruptionManner,
+  onSecond: (signal: Interruption['signal']) => void,
+): () => void {
+  // A terminal that goes away must not leave a backend stopped.
+  const hangUp = manner === 'tidies-up-first' ? (['SIGHUP'] as const) : [];
+  const handlers = (['SIGINT', 'SIGTERM', ...hangUp] as const).map((received) => {
+    const signal = received === 'SIGHUP' ? 'SIGTERM' : received;
     const handler = (): void => {
-      if (abort.signal.aborted)
-        process.exit(signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated);
-      abort.abort(new Interruption(signal));
+      if (abort.signal.aborted) onSecond(signal);
+      else abort.abort(new Interruption(signal));
     };
-    process.on(signal, handler);
-    return [signal, handler] as const;
+    process.on(received, handler);
+    return [received, handler] as const;
   });
   return () => {
     for (const [signal, handler] of handlers) process.off(signal, handler);

@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { Facts, StepId } from './facts.js';
-import type { Journal } from './journal.js';
+import type { Journal, JournalEvent } from './journal.js';
 import type { Step, StepContext, Strategy, UndoContext } from './strategy.js';
 
 /**
@@ -29,13 +29,30 @@ export async function runSteps(
       Object.assign(step.facts, { [current.id]: facts });
       await journal.append({ type: 'done', at: at(), step: current.id, facts });
     } catch (error) {
-      await journal.append({ type: 'failed', at: at(), step: current.id, error: nameOf(error) });
+      await appendIfPossible(context, journal, {
+        ...{ type: 'failed', at: at(), step: current.id },
+        error: nameOf(error),
+      });
       const touched = strategy.steps.slice(0, begun ? index + 1 : index);
       throw await recover(strategy, touched, step, journal, error);
     }
   }
-  await journal.append({ type: 'ended', at: context.clock.now().toISOString(), outcome: 'migrated' });
+  const at = context.clock.now().toISOString();
+  await appendIfPossible(context, journal, { type: 'ended', at, outcome: 'migrated' });
   return step.facts as Facts;
+}
+
+/** What is said to nobody but the journal must not keep the backend from being brought back: a disk may be full. */
+export async function appendIfPossible(
+  context: Context,
+  journal: Journal,
+  event: JournalEvent,
+): Promise<void> {
+  try {
+    await journal.append(event);
+  } catch (error) {
+    context.report.warn(nameOf(error));
+  }
 }
 
 /** Undoes what can be undone, and gives the error that says how things stand now. */
@@ -46,14 +63,25 @@ async function recover(
   journal: Journal,
   cause: unknown,
 ): Promise<unknown> {
-  if (touched.some(({ id }) => id === strategy.pointOfNoReturn)) return standing(cause, step.runDirectory);
+  const { context, runDirectory } = step;
+  const noReturn = strategy.steps.findIndex(({ id }) => id === strategy.pointOfNoReturn);
+  if (touched.length > noReturn) return told(context, standing(cause, runDirectory));
+  const at = (): string => context.clock.now().toISOString();
+  await appendIfPossible(context, journal, { type: 'rolling-back', at: at() });
   try {
-    await undoSteps(touched, { ...step, context: uninterrupted(step.context) });
+    await undoSteps(touched, { ...step, context: uninterrupted(context) });
   } catch (undoFailure) {
-    return notUndone(cause, undoFailure, step.runDirectory);
+    return told(context, notUndone(cause, undoFailure, runDirectory));
   }
-  await journal.append({ type: 'ended', at: step.context.clock.now().toISOString(), outcome: 'given-up' });
+  await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'given-up' });
+  context.report.info('The backend runs on its embedded store, which was not touched.');
   return cause;
+}
+
+/** A signal ends the program in its own words: how the backend stands must be said before. */
+function told(context: Context, failure: FerryError): FerryError {
+  if (context.signal.aborted) context.report.warn(`${failure.message} ${failure.hint}`);
+  return failure;
 }
 
 /** Last step first. A failure to undo is reported with what is left to do by hand, and the rest goes on. */
@@ -71,7 +99,7 @@ export async function undoSteps(steps: readonly Step[], undo: UndoContext): Prom
 }
 
 /** The way back must be walked to its end although the operator pressed Ctrl-C. */
-function uninterrupted(context: Context): Context {
+export function uninterrupted(context: Context): Context {
   return { ...context, signal: new AbortController().signal };
 }
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
-import { syncDirectory } from '../core/part-file.js';
+import { PartFile } from '../core/part-file.js';
 import { stepIds, type Facts, type FactsOf, type StepId } from './facts.js';
 import { takeRunLock, type RunLock } from './run-lock.js';
 import { recordedSettingsSchema, type RecordedSettings } from './settings.js';
@@ -18,6 +18,7 @@ export type JournalEvent =
   | { readonly type: 'started'; readonly at: string; readonly step: StepId }
   | { readonly type: 'done'; readonly at: string; readonly step: StepId; readonly facts: unknown }
   | { readonly type: 'failed'; readonly at: string; readonly step: StepId; readonly error: string }
+  | { readonly type: 'rolling-back'; readonly at: string }
   | { readonly type: 'ended'; readonly at: string; readonly outcome: Outcome };
 
 /** How a run stands when nobody works at it. */
@@ -31,6 +32,10 @@ export interface RunState {
   /** Steps that were begun, whether or not they ended. */
   readonly started: ReadonlySet<StepId>;
   readonly lastError: string | undefined;
+  /** The step that was under way when the run was cut off; undefined when it ended, failed or is being undone. */
+  readonly cutOffAt: StepId | undefined;
+  /** True when the way back was begun, by a failure or by `rollback`, whether or not it was walked to its end. */
+  readonly rollbackBegun: boolean;
   readonly outcome: Outcome | undefined;
 }
 
@@ -53,30 +58,38 @@ export class Journal {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const lock = await takeRunLock(directory);
     try {
-      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL;
-      const journal = new Journal(directory, await open(join(directory, journalName), flags, 0o600), lock);
-      await journal.append(first);
-      await syncDirectory(directory);
-      return journal;
+      await writeFirstLine(directory, lineOf(first));
+      return new Journal(directory, await openToAppend(directory), lock);
     } catch (error) {
       await lock.release();
-      throw systemCode(error) === 'EEXIST' ? alreadyUsed(directory) : error;
+      throw error;
     }
   }
 
   /** Goes on with the journal of an earlier run. */
   static async reopen(directory: string): Promise<Journal> {
     const lock = await takeRunLock(directory);
-    const flags = constants.O_WRONLY | constants.O_APPEND;
-    const handle = await open(join(directory, journalName), flags);
-    // A line that a power cut tore must not swallow the next one.
-    if (await endsInsideLine(directory)) await handle.write('\n');
-    return new Journal(directory, handle, lock);
+    try {
+      return new Journal(directory, await openToAppend(directory), lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
+  /** @throws FerryError JOURNAL_NOT_WRITTEN (`failed`), after which the journal is as it was */
   async append(event: JournalEvent): Promise<void> {
-    await this.#handle.write(`${JSON.stringify(event, (_key, part: unknown) => bigintAsText(part))}\n`);
-    await this.#handle.datasync();
+    const { size } = await this.#handle.stat();
+    try {
+      // A line that a power cut tore must not swallow this one.
+      const line = (await endsInsideLine(this.directory)) ? `\n${lineOf(event)}` : lineOf(event);
+      await this.#handle.writeFile(line);
+      await this.#handle.datasync();
+    } catch (error) {
+      // A full disk takes the beginning of a line.
+      await this.#handle.truncate(size).catch(() => undefined);
+      throw notWritten(this.directory, error);
+    }
   }
 
   async close(): Promise<void> {
@@ -98,6 +111,8 @@ export async function readRun(directory: string): Promise<RunState> {
     facts: Object.fromEntries(done.map((event) => [event.step, event.facts])),
     started: new Set(events.flatMap((event) => (event.type === 'started' ? [event.step] : []))),
     lastError: events.findLast((event) => event.type === 'failed')?.error,
+    cutOffAt: cutOffAt(events),
+    rollbackBegun: events.some((event) => event.type === 'rolling-back'),
     outcome: outcomeOf(events),
   };
 }
@@ -106,6 +121,11 @@ export async function readRun(directory: string): Promise<RunState> {
 function outcomeOf(events: readonly JournalEvent[]): Outcome | undefined {
   const last = events.at(-1);
   return last?.type === 'ended' ? last.outcome : undefined;
+}
+
+function cutOffAt(events: readonly JournalEvent[]): StepId | undefined {
+  const last = events.at(-1);
+  return last?.type === 'started' ? last.step : undefined;
 }
 
 /** Facts of a step that must have been done by now. */
@@ -146,6 +166,32 @@ async function endsInsideLine(directory: string): Promise<boolean> {
   return !(await readJournal(directory)).endsWith('\n');
 }
 
+function lineOf(event: JournalEvent): string {
+  return `${JSON.stringify(event, (_key, part: unknown) => bigintAsText(part))}\n`;
+}
+
+/** With its first line or not at all: without the settings in it nobody could go on or back. */
+async function writeFirstLine(directory: string, line: string): Promise<void> {
+  const path = join(directory, journalName);
+  await rm(`${path}.part`, { force: true });
+  const part = await PartFile.create(path);
+  try {
+    await part.write(Buffer.from(line));
+    await part.commit(path);
+  } catch (error) {
+    await part.discard();
+    throw error instanceof FerryError && error.code === 'FILE_EXISTS' ? alreadyUsed(directory) : error;
+  }
+}
+
+async function openToAppend(directory: string): Promise<FileHandle> {
+  try {
+    return await open(join(directory, journalName), constants.O_WRONLY | constants.O_APPEND);
+  } catch (error) {
+    throw unreadable(directory, `cannot be opened (${systemCode(error) ?? 'unknown error'})`);
+  }
+}
+
 function bigintAsText(part: unknown): unknown {
   return typeof part === 'bigint' ? String(part) : part;
 }
@@ -156,6 +202,16 @@ function unreadable(directory: string, fault: string): FerryError {
     code: 'RUN_UNREADABLE',
     message: `The journal of a migration in ${directory} ${fault}.`,
     hint: 'Give the --run-dir that the migration was started with.',
+  });
+}
+
+function notWritten(directory: string, cause: unknown): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'JOURNAL_NOT_WRITTEN',
+    message: `The journal in ${directory} cannot be written (${systemCode(cause) ?? 'unknown error'}).`,
+    hint: 'Free space on that disk, then look at how things stand with migrate status.',
+    cause,
   });
 }
 

@@ -1,7 +1,7 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../core/errors.js';
-import { syncDirectory } from '../core/part-file.js';
+import { PartFile } from '../core/part-file.js';
 
 /** A file of the backend as it was before the switch; undefined when there was none. */
 export type Original = Buffer | undefined;
@@ -11,21 +11,28 @@ type Name = 'backend.yml' | 'environment';
 const absentMark = '.absent';
 
 /**
- * Keeps a copy in the run directory before the file is touched. A copy that is there already stays: a resumed
- * run must not take its own work for the original.
+ * Keeps a copy in the run directory before the file is touched; it is there whole or not at all, as a rollback
+ * believes it. A copy that is there already stays: a resumed run must not take its own work for the original.
  */
 export async function keepOriginal(runDirectory: string, name: Name, path: string): Promise<void> {
   if ((await readOriginal(runDirectory, name)) !== 'not-kept') return;
-  const copy = copyPath(runDirectory, name);
   const content = await readIfThere(path);
-  const handle = await open(content === undefined ? copy + absentMark : copy, 'wx', 0o600);
+  const copy = copyPath(runDirectory, name) + (content === undefined ? absentMark : '');
+  await dropUnfinishedOriginal(runDirectory, name);
+  const part = await PartFile.create(copy);
   try {
-    await handle.writeFile(content ?? '');
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await part.write(content ?? Buffer.alloc(0));
+    await part.commit(copy);
+  } catch (error) {
+    await part.discard();
+    throw error;
   }
-  await syncDirectory(runDirectory);
+}
+
+/** What a killed run has left; the lock on the run directory says that none is at work. */
+export async function dropUnfinishedOriginal(runDirectory: string, name: Name): Promise<void> {
+  const copy = copyPath(runDirectory, name);
+  for (const path of [copy, copy + absentMark]) await rm(`${path}.part`, { force: true });
 }
 
 /** `not-kept`: the file was never touched by this run. */

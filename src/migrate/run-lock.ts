@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
@@ -14,14 +14,14 @@ interface Holder {
   readonly startedAt: string;
 }
 
-/** One process at a time works in a run directory. The lock of a process that is dead is taken over. */
+/**
+ * One process at a time works in a run directory. The lock of a process that is dead is taken over. It is a symbolic
+ * link that leads nowhere and names its holder: made in one step, it is never half written, and a full disk, from
+ * which a rollback must still be possible, has room for it.
+ */
 export async function takeRunLock(directory: string): Promise<RunLock> {
   const path = join(directory, 'lock');
-  const mine = JSON.stringify({
-    host: hostname(),
-    pid: process.pid,
-    startedAt: await startOf(process.pid),
-  });
+  const mine = `${process.pid} ${await startOf(process.pid)} ${hostname()}`;
   for (let attempt = 0; attempt < 2; attempt += 1) {
     if (await createExclusively(path, mine)) {
       return { release: () => rm(path, { force: true }) };
@@ -35,13 +35,11 @@ export async function takeRunLock(directory: string): Promise<RunLock> {
 
 async function createExclusively(path: string, content: string): Promise<boolean> {
   try {
-    const handle = await open(path, 'wx', 0o600);
-    await handle.writeFile(content);
-    await handle.close();
+    await symlink(content, path);
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    throw error;
+    throw notTaken(path, error);
   }
 }
 
@@ -53,11 +51,10 @@ async function moveAside(path: string): Promise<void> {
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Holder;
-  } catch {
-    return undefined;
-  }
+  const words = (await readlink(path).catch(() => '')).split(' ');
+  const [pid, startedAt, host] = words;
+  if (startedAt === undefined || host === undefined) return undefined;
+  return { pid: Number(pid), startedAt, host };
 }
 
 async function isAlive(holder: Holder): Promise<boolean> {
@@ -78,5 +75,15 @@ function locked(directory: string, holder: Holder | undefined): FerryError {
     code: 'RUN_LOCKED',
     message: `${who} is at work in ${directory}.`,
     hint: 'Wait until it has ended, or stop it.',
+  });
+}
+
+function notTaken(path: string, cause: unknown): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'RUN_LOCK_NOT_TAKEN',
+    message: `The lock ${path} cannot be made (${systemCode(cause) ?? 'unknown error'}).`,
+    hint: 'Check the disk and the rights of the run directory; it must be on a file system with symbolic links.',
+    cause,
   });
 }

@@ -1,16 +1,20 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { runSteps, undoSteps } from './apply.js';
+import { createServiceControl } from '../sensu/service-control.js';
+import { DirectoryStorage } from '../storage/directory.js';
+import { sensuRoot } from '../store/sensu-root.js';
+import type { Revision } from '../store/view.js';
+import { appendIfPossible, runSteps, undoSteps, uninterrupted } from './apply.js';
 import { copyStrategy } from './copy-strategy.js';
 import type { StepId } from './facts.js';
-import { Journal, readRun, type RunState } from './journal.js';
+import { factsOf, Journal, readRun, type RunState } from './journal.js';
 import { refuseUnfit, type MigrationPlan } from './plan.js';
 import { readSecrets } from './read-secrets.js';
 import { reportOf, type MigrationReport } from './report.js';
 import { RunResources } from './resources.js';
 import type { Secrets } from './settings.js';
 import { findSource } from './source.js';
-import type { StepContext } from './strategy.js';
+import type { StepContext, Strategy } from './strategy.js';
 
 /** Carries a plan out. Refuses one with refusals among its findings, before anything is changed. */
 export async function applyMigration(
@@ -24,7 +28,7 @@ export async function applyMigration(
   const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings } as const;
   const journal = await Journal.create(runDirectory, begun);
   const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, {}, 'snapshot');
+  return carryOut(work, journal, {}, () => Promise.resolve({ first: 'snapshot', strategy: copyStrategy }));
 }
 
 /**
@@ -38,12 +42,13 @@ export async function resumeMigration(
 ): Promise<MigrationReport> {
   const run = await readRun(runDirectory);
   refuseEnded(run, runDirectory);
+  refuseHalfRolledBack(run, runDirectory);
   const { settings } = run;
   const secrets = await readSecrets(settings);
   const source = await findSource(context, settings, runDirectory);
   const journal = await Journal.reopen(runDirectory);
   const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, run.facts, firstStepToRepeat(run));
+  return carryOut(work, journal, run.facts, (resources) => whereToGoOn(run, resources));
 }
 
 type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed'>;
@@ -52,24 +57,57 @@ async function carryOut(
   work: Work,
   journal: Journal,
   facts: RunState['facts'],
-  first: StepId,
+  begin: (resources: RunResources) => Promise<Beginning>,
 ): Promise<MigrationReport> {
   const resources = new RunResources(work.context, work.settings, work.secrets);
   try {
+    const { first, strategy } = await begin(resources);
     const step: StepContext = { ...work, facts: { ...facts }, resources, resumed: first !== 'snapshot' };
-    return reportOf(await runSteps(copyStrategy, first, step, journal), work.runDirectory, work.settings);
+    return reportOf(await runSteps(strategy, first, step, journal), work.runDirectory, work.settings);
   } finally {
     await resources.close();
     await journal.close();
   }
 }
 
-/** Leases that were held have run on since the cut, so nothing between the load and the start can be trusted. */
-function firstStepToRepeat(run: RunState): StepId {
+interface Beginning {
+  readonly first: StepId;
+  readonly strategy: Strategy;
+}
+
+/**
+ * From the stop on, when that was begun: leases that were held have run on since the cut, so nothing between the load
+ * and the start can be trusted. But not when the backend has worked on the target since: to make that equal to the
+ * stopped store again would undo its work.
+ */
+async function whereToGoOn(run: RunState, resources: RunResources): Promise<Beginning> {
   const done = (id: StepId): boolean => run.facts[id] !== undefined;
-  if (done('start')) return 'verify';
-  if (run.started.has('stop')) return 'stop';
-  return copyStrategy.steps.find(({ id }) => !done(id))?.id ?? 'verify';
+  if (done('start')) return { first: 'verify', strategy: copyStrategy };
+  if (await targetIsInUse(run, resources)) {
+    return { first: 'start', strategy: { ...copyStrategy, pointOfNoReturn: 'start' } };
+  }
+  if (run.started.has('stop')) return { first: 'stop', strategy: copyStrategy };
+  const first = copyStrategy.steps.find(({ id }) => !done(id))?.id ?? 'verify';
+  return { first, strategy: copyStrategy };
+}
+
+/** From the difference on nobody but the backend writes there; a run that was cut off elsewhere has not come so far. */
+async function targetIsInUse({ cutOffAt, facts }: RunState, resources: RunResources): Promise<boolean> {
+  if (cutOffAt !== 'start') return false;
+  const since = (BigInt(factsOf(facts, 'difference').targetRevision) + 1n) as Revision;
+  const target = await resources.target();
+  const { entries } = await target.range({ ...sensuRoot, minModRevision: since, keysOnly: true, limit: 1 });
+  return entries.length > 0;
+}
+
+function refuseHalfRolledBack(run: RunState, runDirectory: string): void {
+  if (!run.rollbackBegun) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'ROLLBACK_BEGUN',
+    message: `The way back of the migration in ${runDirectory} was begun and cut off.`,
+    hint: `Walk it to its end: sensu-ferry migrate rollback --run-dir ${runDirectory}. Then start a new migration.`,
+  });
 }
 
 function refuseEnded(run: RunState, runDirectory: string): void {
@@ -96,11 +134,25 @@ export async function rollbackMigration(context: Context, runDirectory: string):
   const source = await findSource(context, settings, runDirectory);
   const journal = await Journal.reopen(runDirectory);
   try {
+    const at = (): string => context.clock.now().toISOString();
+    await appendIfPossible(context, journal, { type: 'rolling-back', at: at() });
+    await new DirectoryStorage(runDirectory).removeUnfinished(context.clock.now(), context.signal);
+    if (run.cutOffAt === 'stop') await settleStop(context, settings);
     const touched = copyStrategy.steps.filter(({ id }) => run.started.has(id));
-    await undoSteps(touched, { context, settings, source, runDirectory });
-    await journal.append({ type: 'ended', at: context.clock.now().toISOString(), outcome: 'rolled-back' });
+    // Once begun it is walked to its end; nothing in it waits for long.
+    await undoSteps(touched, { context: uninterrupted(context), settings, source, runDirectory });
+    await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'rolled-back' });
     return { runDirectory, servedTarget: run.started.has('start') };
   } finally {
     await journal.close();
+  }
+}
+
+/** A stop command outlives the run that was killed, and would end the backend after it was started again. */
+async function settleStop(context: Context, settings: RunState['settings']): Promise<void> {
+  try {
+    await createServiceControl(context, settings).stop();
+  } catch (error) {
+    context.report.warn(error instanceof Error ? error.message : 'The stop command failed.');
   }
 }

@@ -26,6 +26,7 @@ function standing(run: RunState): string {
     case 'given-up':
       return 'failed and undone; the backend runs on its embedded store';
     case undefined:
+      if (run.rollbackBegun) return 'on the way back when it was cut off: roll back now';
       return run.started.has('stop') && run.facts.start === undefined
         ? 'cut off while the backend was away: resume or roll back now'
         : 'not finished: resume or roll back';

@@ -1,6 +1,5 @@
-import { constants } from 'node:fs';
-import { copyFile, lstat, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, link, lstat, open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Stats } from 'node:fs';
 import { FerryError, systemCode } from '../core/errors.js';
 import { syncDirectory } from '../core/part-file.js';
@@ -22,17 +21,20 @@ export interface ReplacedFile {
  */
 export async function replaceConfigFile(
   path: string,
-  text: string,
+  content: string | Buffer,
   now: Date,
   options: ReplaceOptions = {},
 ): Promise<ReplacedFile> {
   const old = await statFile(path);
   if (old?.isSymbolicLink() === true) throw isLink(path);
   const partPath = `${path}.part`;
+  let movedTo: string | undefined;
   try {
-    const movedTo = old && (await keepOld(path, old, now, options.mode));
-    await writePart(partPath, text, old, options.mode);
+    // First what needs room: on a full disk nothing else has been made then.
+    await writePart(partPath, content, old, options.mode);
+    movedTo = old && (await keepOld(path, old, now));
     await rename(partPath, path);
+    if (movedTo !== undefined && options.mode !== undefined) await chmod(movedTo, options.mode);
     await syncDirectory(dirname(path));
     return { movedTo };
   } catch (error) {
@@ -40,6 +42,41 @@ export async function replaceConfigFile(
     if (error instanceof FerryError) throw error;
     throw notWritten(path, error);
   }
+}
+
+/**
+ * Gives a configuration file the content back that it had, on a full disk too: the copy that was kept beside it then
+ * takes its place. A file that has that content already is left alone.
+ * @throws FerryError as `replaceConfigFile`
+ */
+export async function putBackConfigFile(path: string, content: Buffer, now: Date): Promise<void> {
+  // Left by a run that was killed while it wrote it; it may hold a password.
+  await rm(`${path}.part`, { force: true });
+  if ((await readIfThere(path))?.equals(content) === true) return;
+  try {
+    await replaceConfigFile(path, content, now);
+  } catch (error) {
+    const kept = await keptCopy(path, content);
+    if (kept === undefined) throw error;
+    await rename(kept, path);
+    await syncDirectory(dirname(path));
+  }
+}
+
+async function keptCopy(path: string, content: Buffer): Promise<string | undefined> {
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(`${basename(path)}.`) || !name.endsWith('.bak')) continue;
+    const copy = join(dirname(path), name);
+    if ((await readIfThere(copy))?.equals(content) === true) return copy;
+  }
+  return undefined;
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw notWritten(path, error);
+  });
 }
 
 async function statFile(path: string): Promise<Stats | undefined> {
@@ -51,35 +88,50 @@ async function statFile(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** Two changes within a second get names of their own. */
-async function keepOld(path: string, old: Stats, now: Date, mode: number | undefined): Promise<string> {
+/**
+ * The old file itself under another name: never half there, with its owner and mode, and without need of room. Two
+ * changes within a second get names of their own.
+ */
+async function keepOld(path: string, old: Stats, now: Date): Promise<string> {
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
   for (let count = 0; ; count += 1) {
     const kept = `${path}.${time}${count === 0 ? '' : `-${count}`}.bak`;
     try {
-      // Nobody but the owner reads the copy before its mode is right.
-      await (await open(kept, 'wx', 0o600)).close();
+      await link(path, kept);
+      return kept;
     } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
-      continue;
+      const code = systemCode(error) ?? '';
+      if (code === 'EEXIST') continue;
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error;
     }
-    await copyFile(path, kept, constants.COPYFILE_FICLONE);
-    const handle = await open(kept, 'r+');
-    await settle(handle, old, mode);
-    return kept;
+    if (await copyOld(path, kept, old)) return kept;
+  }
+}
+
+/** Where there are no hard links. False when the name is taken. */
+async function copyOld(path: string, kept: string, old: Stats): Promise<boolean> {
+  if ((await readIfThere(kept)) !== undefined) return false;
+  const partPath = `${kept}.part`;
+  try {
+    await writePart(partPath, await readFile(path), old, undefined);
+    await rename(partPath, kept);
+    return true;
+  } catch (error) {
+    await rm(partPath, { force: true });
+    throw error;
   }
 }
 
 async function writePart(
   path: string,
-  text: string,
+  content: string | Buffer,
   old: Stats | undefined,
   mode: number | undefined,
 ): Promise<void> {
   await rm(path, { force: true });
   const handle = await open(path, 'wx', 0o600);
   try {
-    await handle.writeFile(text);
+    await handle.writeFile(content);
   } catch (error) {
     await handle.close();
     throw error;

@@ -1,9 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.js';
 import { rewriteBackendYml } from '../../sensu/backend-yml.js';
-import { replaceConfigFile } from '../../sensu/config-file.js';
+import { putBackConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
 import { mergeEnvironment } from '../../sensu/environment-file.js';
-import { keepOriginal, readOriginal } from '../originals.js';
+import { dropUnfinishedOriginal, keepOriginal, readOriginal } from '../originals.js';
 import type { Step, StepContext, UndoContext } from '../strategy.js';
 
 /** The switch. The environment file comes first: it changes nothing for a backend that is still embedded. */
@@ -62,10 +62,12 @@ async function restore(
   name: 'backend.yml' | 'environment',
   path: string,
 ): Promise<void> {
+  await dropUnfinishedOriginal(runDirectory, name);
   const original = await readOriginal(runDirectory, name);
   if (original === 'not-kept') return;
-  if (original === undefined) await rm(path, { force: true });
-  else await replaceConfigFile(path, original.toString('utf8'), context.clock.now());
+  if (original === undefined)
+    await Promise.all([path, `${path}.part`].map((each) => rm(each, { force: true })));
+  else await putBackConfigFile(path, original, context.clock.now());
 }
 
 async function readIfThere(path: string): Promise<string> {

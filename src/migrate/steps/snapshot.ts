@@ -12,9 +12,12 @@ export const snapshotStep: Step<'snapshot'> = {
   changes: 'writes an archive into the run directory',
   downtime: false,
   async run({ context, source, runDirectory, tool }) {
+    const destination = new DirectoryStorage(runDirectory);
+    // Of a run that was killed; the run directory is locked, so nobody else writes there.
+    await destination.removeUnfinished(context.clock.now(), context.signal);
     const client = await connectSource(context, source);
     try {
-      const plan = await planSave(client, { destination: new DirectoryStorage(runDirectory), tool });
+      const plan = await planSave(client, { destination, tool });
       const saved = await saveArchive(context, plan);
       const { contents } = saved;
       return {
