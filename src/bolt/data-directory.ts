@@ -69,10 +69,11 @@ export function* openingDataDirectory(
 ): Generator<IndexProgress, DataDirectory, undefined> {
   const layout = findLayout(path);
   const untouched = new Untouched(layout, options.locksFile);
-  const base = openNewestDb(layout, options);
+  const { base, own } = openNewestDb(layout, options);
   let opened = false;
   try {
     const tail = readTail(layout, base.consistentIndex ?? 0n);
+    if (own) assertReaches(base, tail, layout.walFolder);
     // What the log changes is looked up in the index.
     if (tail.entries.length > 0) yield* base.indexing();
     const replayed = replayTail(base, tail, layout.walFolder, options.beyondCommit);
@@ -138,23 +139,34 @@ function markOf(path: string): string {
   return `${ino} ${size} ${mtimeNs}`;
 }
 
-function openNewestDb(layout: DataLayout, options: IndexOptions): DbStore {
+function openNewestDb(layout: DataLayout, options: IndexOptions): { base: DbStore; own: boolean } {
   const db = openDb(join(layout.snapFolder, 'db'), options);
   const received = findReceivedDb(layout, db.consistentIndex ?? 0n);
-  if (received === undefined) return db;
+  if (received === undefined) return { base: db, own: true };
   db.close();
-  return openDb(received, options);
+  return { base: openDb(received, options), own: false };
+}
+
+/**
+ * An entry is on the disk before the db file has it: a log that ends earlier has lost more than its last write, and
+ * a prefix of it is not the store. A db file that a leader has sent may be ahead.
+ */
+function assertReaches({ consistentIndex = 0n }: DbStore, { lastIndex }: RaftTail, walFolder: string): void {
+  if (lastIndex >= consistentIndex) return;
+  const what = `ends with raft entry ${lastIndex}, but the db file has ${consistentIndex}: a part of it is gone`;
+  throw new CorruptFileError('WAL_GAP', walFolder, what);
 }
 
 function readTail(layout: DataLayout, index: bigint): RaftTail {
   const opened: number[] = [];
   try {
-    const files = selectWal(layout, index).map((path) => {
+    const { paths, begins } = selectWal(layout, index);
+    const files = paths.map((path) => {
       const fd = openSync(path, 'r');
       opened.push(fd);
       return new FileWindow(fd, path);
     });
-    return readRaftTail(files, index);
+    return readRaftTail(files, index, begins);
   } finally {
     for (const fd of opened) closeSync(fd);
   }

@@ -57,7 +57,10 @@ function listWal(folder: string): string[] {
  * A file is named by its number in sequence and the index that its first entry has.
  * @throws CorruptFileError WAL_GAP when that entry's file or one in between is gone
  */
-export function selectWal(layout: DataLayout, index: bigint): readonly string[] {
+export function selectWal(
+  layout: DataLayout,
+  index: bigint,
+): { readonly paths: readonly string[]; readonly begins: bigint } {
   const named = layout.walFiles.map((path) => {
     const [, sequence, first] = walName.exec(basename(path))!;
     return { path, sequence: BigInt(`0x${sequence!}`), first: BigInt(`0x${first!}`) };
@@ -73,7 +76,7 @@ export function selectWal(layout: DataLayout, index: bigint): readonly string[] 
       throw new CorruptFileError('WAL_GAP', path, 'does not follow the WAL file before it: one is missing');
     }
   }
-  return chosen.map(({ path }) => path);
+  return { paths: chosen.map(({ path }) => path), begins: chosen[0]!.first };
 }
 
 /**

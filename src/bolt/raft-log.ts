@@ -22,40 +22,60 @@ export interface RaftTail {
   /** Index up to which this member knew its log to be agreed on; it lags behind what really was. */
   readonly commit: bigint;
   readonly term: bigint;
-  readonly memberId: bigint | undefined;
-  readonly clusterId: bigint | undefined;
+  /** The newest entry that the log, all of it, is known to have had. */
+  readonly lastIndex: bigint;
+  readonly memberId?: bigint;
+  readonly clusterId?: bigint;
   readonly tornTail: TornTail | undefined;
 }
 
 /**
  * Reads WAL files that follow each other and keeps the entries after `index`. An entry with an index that the
  * log already has replaces that entry and all after it: the log of a former leader that was overruled.
+ *
+ * No checksum covers the type of a record. So each is decoded as etcd writes it and no other way: a record of one
+ * type that a flipped bit has made another is found.
+ * @param begins Index of the first entry of the first file, as its name has it.
  * @throws CorruptFileError WAL_CORRUPT, WAL_GAP
  */
-export function readRaftTail(files: readonly FileWindow[], index: bigint): RaftTail {
+export function readRaftTail(files: readonly FileWindow[], index: bigint, begins: bigint): RaftTail {
   const reader = new WalReader();
   const log = new TailLog(files.at(-1)!.path, index);
   let commit = 0n;
   let term = 0n;
-  let identity: { memberId: bigint; clusterId: bigint } | undefined;
+  let lastIndex = larger(0n, begins - 1n);
+  let identity: Identity | undefined;
   for (const { type, data, offset } of reader.records(files)) {
     const message = new ProtoReader((what) => log.corrupt(`the record at byte ${offset} ${what}`), data);
-    if (type === walRecord.entry) log.add(decodeEntry(message));
-    else if (type === walRecord.state) ({ commit, term } = decodeHardState(message));
-    else if (type === walRecord.metadata) identity = decodeMetadata(message);
-    else if (type !== walRecord.crc && type !== walRecord.snapshot) {
+    if (type === walRecord.entry) {
+      const entry = decodeEntry(message);
+      log.add(entry);
+      lastIndex = entry.index;
+    } else if (type === walRecord.state) ({ commit, term } = decodeHardState(message));
+    else if (type === walRecord.metadata) identity = sameIdentity(identity, message);
+    else if (type === walRecord.snapshot) lastIndex = larger(lastIndex, decodeSnapshot(message));
+    else if (type !== walRecord.crc) {
       throw log.corrupt(`the record at byte ${offset} is of the unknown type ${type}`);
     }
   }
-  return {
-    entries: log.entries,
-    commit,
-    term,
-    memberId: identity?.memberId,
-    clusterId: identity?.clusterId,
-    tornTail: reader.tornTail,
-  };
+  const { tornTail } = reader;
+  if (identity === undefined && tornTail === undefined) throw log.corrupt('the log does not say whose it is');
+  return { entries: log.entries, commit, term, lastIndex, ...identity, tornTail };
 }
+
+interface Identity {
+  readonly memberId: bigint;
+  readonly clusterId: bigint;
+}
+
+function sameIdentity(before: Identity | undefined, message: ProtoReader): Identity {
+  const identity = decodeMetadata(message);
+  const { memberId, clusterId } = before ?? identity;
+  if (identity.memberId === memberId && identity.clusterId === clusterId) return identity;
+  throw message.malformed('is of another member or cluster than those before it');
+}
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 class TailLog {
   readonly entries: RaftEntry[] = [];
@@ -97,8 +117,11 @@ function decodeEntry(message: ProtoReader): RaftEntry {
     else if (field === 2) term = message.uint64();
     else if (field === 3) index = message.uint64();
     else if (field === 4) data = message.view();
-    else message.skip();
+    else throw message.malformed('is no raft entry');
   }
+  // Only the entry of a new leader has no data.
+  const known = type === raftEntry.normal || (type <= raftEntry.confChangeV2 && data.length > 0);
+  if (!known || term === 0n || index === 0n) throw message.malformed('is no raft entry');
   return { type, term, index, data };
 }
 
@@ -107,10 +130,24 @@ function decodeHardState(message: ProtoReader): { commit: bigint; term: bigint }
   let commit = 0n;
   for (let field = message.field(); field !== 0; field = message.field()) {
     if (field === 1) term = message.uint64();
+    else if (field === 2) message.uint64();
     else if (field === 3) commit = message.uint64();
-    else message.skip();
+    else throw message.malformed('is no state of raft');
   }
+  if (term === 0n) throw message.malformed('is no state of raft');
   return { term, commit };
+}
+
+/** The index that a snapshot stands for: walpb.Snapshot, index = 1, term = 2, conf_state = 3. */
+function decodeSnapshot(message: ProtoReader): bigint {
+  let index = 0n;
+  for (let field = message.field(); field !== 0; field = message.field()) {
+    if (field === 1) index = message.uint64();
+    else if (field === 2) message.uint64();
+    else if (field === 3) message.lengthDelimited();
+    else throw message.malformed('is no mark of a snapshot');
+  }
+  return index;
 }
 
 function decodeMetadata(message: ProtoReader): { memberId: bigint; clusterId: bigint } {

@@ -1,4 +1,4 @@
-import { formatCount } from '../core/units.js';
+import { formatBytes, formatCount } from '../core/units.js';
 import type { Reporter } from '../core/context.js';
 import type { LaggingMember, StoppedMembers } from '../snapshot/stopped-members.js';
 
@@ -35,8 +35,9 @@ export function warnOfStopped({ directory, passedOver }: StoppedMembers, report:
   }
   const { tornTail, beyondCommit } = replayed;
   if (tornTail !== undefined) {
-    report.info(
-      `${tornTail.path} is used up to byte ${tornTail.offset}: its last write was cut short, and etcd drops it too.`,
+    const { path: file, offset, bytes } = tornTail;
+    report.warn(
+      `${file} is used up to byte ${offset}, raft entry ${replayed.toIndex}: the ${formatBytes(bytes)} after it were cut short, as by a power cut, and are left out as etcd does.`,
     );
   }
   if (beyondCommit.entries > 0 && !beyondCommit.applied) {
@@ -44,7 +45,7 @@ export function warnOfStopped({ directory, passedOver }: StoppedMembers, report:
       `${entriesOf(beyondCommit.entries)} at the end of the log of ${path}, not known to be agreed on, left out.`,
     );
   }
-  return passedOver.length > 0 || useUnknown !== undefined;
+  return passedOver.length > 0 || useUnknown !== undefined || tornTail !== undefined;
 }
 
 /** The same for `--json`. */

@@ -321,7 +321,7 @@ describe('under auth', () => {
     ['a key of hers two transactions deep', as('alice', 6, within(4, within(2, put1('a1')))), ['a1=1']],
     ['a key with the lease of a key of others', as('alice', 4, put1('a1', 77n)), []],
     ['a user without being root', as('alice', 1100, userBody('eve')), []],
-  ] as const)('the log gives nobody %s who may not write it', (_what, sent, written) => {
+  ] as const)('is replayed or refused as etcd does: %s', (_what, sent, written) => {
     writeBase();
     const wal = beginWal();
     const requests = [put('base', 'old', 77n), ...setUp, sent];
