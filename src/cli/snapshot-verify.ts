@@ -1,16 +1,27 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import type { EtcdClient } from '../etcd/client.js';
+import { sumOf, type StoreDiff } from '../snapshot/diff/diff.js';
 import type { StoreAccess } from '../snapshot/open.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
+import type { StoreView } from '../store/view.js';
+import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { againstDocument } from './diff-text.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { describeUnverified, describeVerification } from './verification-text.js';
 import { toolName } from './version.js';
 
-interface VerifyFlags extends OutputOptions, SourceFlags {
+interface VerifyFlags extends OutputOptions, SourceFlags, ConnectionFlags {
   readonly deep?: boolean;
+  readonly against?: boolean;
+}
+
+/** What was found out about a file, and how a live store differs from it where that was asked. */
+export interface Verified extends FileVerification {
+  readonly against?: StoreDiff;
 }
 
 /** A file that there is no verdict on: it is not there, or its key is missing. */
@@ -27,8 +38,12 @@ export function addVerify(snapshot: Command): void {
       'prove that snapshots are whole: hashes, pages, revisions, values; note it beside them for list, prune and check; exits 13 when one is not',
     )
     .argument('<file...>', 'FILE.sferry, FILE.db, or s3://bucket/prefix/FILE')
-    .option('--deep', 'also restore each into a throwaway etcd, and compare');
-  addOutputOptions(addSourceOptions(command)).action(runs(verify));
+    .option('--deep', 'also restore each into a throwaway etcd, and compare')
+    .option(
+      '--against',
+      'also compare each with the live store at --endpoints, and list the keys that differ',
+    );
+  addOutputOptions(addConnectionOptions(addSourceOptions(command))).action(runs(verify));
 }
 
 async function verify(
@@ -40,18 +55,23 @@ async function verify(
   const { verifyFile } = await import('../snapshot/verify/verify.js');
   const deep =
     flags.deep === true ? { deep: (await import('../restore/deep-verify.js')).deepVerify } : undefined;
-  const files: (FileVerification | Unverified)[] = [];
-  for (const path of paths) {
-    try {
-      const file = await verifyFile(context, path, { access, ...deep });
-      files.push(file);
-      await noteVerdict(context, file, access);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      // Of several files the others are looked at all the same.
-      if (!(error instanceof FerryError) || paths.length === 1) throw error;
-      files.push({ path, ok: false, error });
+  const live = await liveStoreFrom(flags, context);
+  const files: (Verified | Unverified)[] = [];
+  try {
+    for (const path of paths) {
+      try {
+        const file = await verifyFile(context, path, { access, ...deep });
+        await noteVerdict(context, file, access);
+        files.push(live === undefined ? file : await compared(context, file, live.view, access));
+      } catch (error) {
+        context.signal.throwIfAborted();
+        // Of several files the others are looked at all the same.
+        if (!(error instanceof FerryError) || paths.length === 1) throw error;
+        files.push({ path, ok: false, error });
+      }
     }
+  } finally {
+    await live?.client.close();
   }
   return {
     text: files
@@ -60,6 +80,45 @@ async function verify(
     json: { ok: files.every(({ ok }) => ok), files: files.map(documentOf) },
     exit: worstExit(files),
   };
+}
+
+/** @throws FerryError AGAINST_MISSING (`usage`), as `connect` */
+async function liveStoreFrom(
+  flags: VerifyFlags,
+  context: Context,
+): Promise<{ client: EtcdClient; view: StoreView } | undefined> {
+  if (flags.against !== true) {
+    if (flags.endpoints === undefined) return undefined;
+    throw new FerryError({
+      kind: 'usage',
+      code: 'AGAINST_MISSING',
+      message: '--endpoints names a live store, but nothing is to be compared with one.',
+      hint: 'Add --against, or leave out --endpoints.',
+    });
+  }
+  const options = await connectOptionsFrom(flags, context);
+  const { connect } = await import('../etcd/connect.js');
+  const { openLiveView } = await import('../etcd/live-view.js');
+  const client = await connect(options);
+  try {
+    return { client, view: await openLiveView(client) };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/** A damaged file is not compared: what it holds says nothing. */
+async function compared(
+  context: Context,
+  verification: FileVerification,
+  live: StoreView,
+  access: StoreAccess,
+): Promise<Verified> {
+  if (!verification.ok) return verification;
+  const { compareWithLive } = await import('../snapshot/verify/against.js');
+  const against = await compareWithLive(context, verification.path, live, access);
+  return { ...verification, ok: sumOf(against.lasting) === 0, against };
 }
 
 /** A verdict that cannot be noted is one all the same. */
@@ -75,14 +134,15 @@ async function noteVerdict(context: Context, file: FileVerification, access: Sto
   }
 }
 
-function documentOf(file: FileVerification | Unverified): object {
-  if (!('error' in file)) return file;
+function documentOf(file: Verified | Unverified): object {
+  if (!('error' in file))
+    return file.against === undefined ? file : { ...file, against: againstDocument(file.against) };
   const { code, message, hint } = file.error;
   return { path: file.path, ok: false, error: { code, message, hint } };
 }
 
 /** Damage outweighs whatever else kept a file from being verified; of that, the first. */
-function worstExit(files: readonly (FileVerification | Unverified)[]): ExitCode {
+function worstExit(files: readonly (Verified | Unverified)[]): ExitCode {
   const failed = files.filter(({ ok }) => !ok);
   if (failed.length === 0) return ExitCode.done;
   const errors = failed.flatMap((file) => ('error' in file ? [exitCodeOf(file.error.kind)] : []));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addCheck } from './snapshot-check.js';
+import { addDiff } from './snapshot-diff.js';
 import { addInspect } from './snapshot-inspect.js';
 import { addList } from './snapshot-list.js';
 import { addPin } from './snapshot-pin.js';
@@ -12,6 +13,7 @@ export function addSnapshotCommands(snapshot: Command): void {
   addSave(snapshot);
   addInspect(snapshot);
   addVerify(snapshot);
+  addDiff(snapshot);
   addList(snapshot);
   addPrune(snapshot);
   addPin(snapshot);

@@ -1,20 +1,24 @@
 import { formatCount } from '../core/units.js';
 import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
-import type { FileVerification } from '../snapshot/verify/verify.js';
-import type { Unverified } from './snapshot-verify.js';
+import { describeAgainst } from './diff-text.js';
+import type { Unverified, Verified } from './snapshot-verify.js';
 import { printable } from './table.js';
 
 const indent = ' '.repeat(19);
 
 /** A line a layer, and what was found below it. */
-export function describeVerification(file: FileVerification): string {
-  const { path, ok, revision, keys, hashChecked, layers } = file;
+export function describeVerification(file: Verified): string {
+  const { path, ok, revision, keys, hashChecked, layers, against } = file;
   const verdict = ok ? (hashChecked ? 'ok' : 'ok as far as it can be told') : 'NOT OK';
   const content =
     revision === undefined || keys === undefined
       ? ''
       : `, revision ${revision}, ${formatCount(keys)} ${keys === 1 ? 'key' : 'keys'}`;
-  return [`${printable(path)}: ${verdict}${content}`, ...layers.flatMap(describeLayer)].join('\n');
+  return [
+    `${printable(path)}: ${verdict}${content}`,
+    ...layers.flatMap(describeLayer),
+    ...(against === undefined ? [] : describeAgainst(against)),
+  ].join('\n');
 }
 
 export function describeUnverified({ path, error }: Unverified): string {

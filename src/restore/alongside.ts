@@ -1,7 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import type { EtcdClient, RangeRequest, RangeResult } from '../etcd/client.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
-import { pairByKey, type KeyPair } from './merge-by-key.js';
+import { pairByKey, type KeyPair } from '../store/merge-by-key.js';
 import { leaseOf, leasesById, selectEntries, type Part } from './part.js';
 import { after } from './transaction.js';
 

@@ -5,7 +5,7 @@ import type { EtcdClient } from '../etcd/client.js';
 import type { Lease, LeaseId, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { showKey, showKeys } from '../sensu/key-name.js';
-import type { KeyPair } from './merge-by-key.js';
+import type { KeyPair } from '../store/merge-by-key.js';
 import { hasEveryLease, leaseOf, leasesById, selectEntries, wholeStore, type Part } from './part.js';
 import { existingLeases, readLeases, refuseForeignKeys } from './target-leases.js';
 

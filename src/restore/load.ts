@@ -5,7 +5,7 @@ import { clusterIdKey, singleKey } from '../store/sensu-root.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { isConflict, isInPart, isThere, targetNotEmpty, type LoadPlan } from './load-plan.js';
-import type { KeyPair } from './merge-by-key.js';
+import type { KeyPair } from '../store/merge-by-key.js';
 import { hasEveryLease, leaseOf, leasesById, selectEntries } from './part.js';
 import { ensureLeases, type LeaseOutcome } from './target-leases.js';
 import { TransactionWriter } from './transaction-writer.js';

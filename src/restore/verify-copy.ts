@@ -5,7 +5,7 @@ import { Digester, sameContent, type ContentDigest } from '../store/digest.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { isThere } from './load-plan.js';
-import type { KeyPair } from './merge-by-key.js';
+import type { KeyPair } from '../store/merge-by-key.js';
 import { showKeys } from '../sensu/key-name.js';
 import { leasesById, wholeStore, type Part } from './part.js';
 import { readLeases, type LeaseOutcome } from './target-leases.js';

@@ -69,9 +69,10 @@ export function redactedPaths(metadata: ApiObject, spec: ApiObject): string[] {
   );
 }
 
-function redactNames(spec: ApiObject): ReadonlySet<unknown> {
+/** The names whose values an entity wants hidden. */
+export function redactNames(spec: ApiObject): ReadonlySet<string> {
   const own = listAt(spec, 'redact');
-  return new Set(own.length > 0 ? own : defaultRedact);
+  return new Set(own.length > 0 ? own.filter((name) => typeof name === 'string') : defaultRedact);
 }
 
 /** The metadata itself where there is nothing to hide. */
@@ -90,7 +91,7 @@ function redactMetadata(metadata: ApiObject, spec: ApiObject): ApiObject {
   return hidden;
 }
 
-function redactMap(map: ApiObject, names: ReadonlySet<unknown>): ApiObject {
+function redactMap(map: ApiObject, names: ReadonlySet<string>): ApiObject {
   return Object.fromEntries(
     Object.entries(map).map(([name, value]) => [name, names.has(name) ? redacted : value]),
   );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeByKey, pairByKey } from '../../src/restore/merge-by-key.js';
+import { mergeByKey, pairByKey } from '../../src/store/merge-by-key.js';
 
 interface Item {
   readonly key: Buffer;

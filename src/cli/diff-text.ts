@@ -1,0 +1,125 @@
+import { formatCount } from '../core/units.js';
+import type { ApiValue } from '../sensu/resources/api-value.js';
+import { sumOf, type ChangeCounts, type StoreDiff } from '../snapshot/diff/diff.js';
+import type { FieldChange } from '../snapshot/diff/fields.js';
+import type { ResourceChange } from '../snapshot/diff/resource-change.js';
+import { printable } from './table.js';
+import { toJson } from './run.js';
+
+interface Sides {
+  readonly left: string;
+  readonly right: string;
+}
+
+const signs: Readonly<Record<ResourceChange['change'], string>> = { added: '+', removed: '-', changed: '~' };
+
+export function describeDiff(diff: StoreDiff, { left, right }: Sides): string {
+  const listed = (ephemeral: boolean): string[] =>
+    diff.changes.filter((change) => change.ephemeral === ephemeral).flatMap(describeChange);
+  const more =
+    diff.notListed === 0 ? [] : [`and ${formatCount(diff.notListed)} more, not listed: see --limit`];
+  const ephemeral =
+    sumOf(diff.ephemeral) === 0
+      ? []
+      : ['', `Ephemeral, which comes and goes by itself: ${describeCounts(diff.ephemeral)}`, ...listed(true)];
+  return [
+    `--- ${printable(left)}, revision ${diff.leftRevision}`,
+    `+++ ${printable(right)}, revision ${diff.rightRevision}`,
+    ...listed(false),
+    sumOf(diff.lasting) === 0 ? 'They hold the same.' : describeCounts(diff.lasting),
+    ...ephemeral,
+    ...more,
+  ].join('\n');
+}
+
+export function describeCounts({ added, removed, changed }: ChangeCounts): string {
+  return `${formatCount(added)} added, ${formatCount(removed)} removed, ${formatCount(changed)} changed`;
+}
+
+/** A line a resource, or a key that is none, and one a field. */
+function describeChange(change: ResourceChange): string[] {
+  const { kind, namespace, name, key } = change;
+  const what =
+    kind === undefined || name === undefined
+      ? `${kind ?? 'key'} ${kind === undefined ? key : ''}`
+      : `${kind} ${namespace === undefined || namespace === name ? '' : `${namespace}/`}${name}`;
+  return [`${signs[change.change]} ${printable(what.trim())}`, ...describeFields(change)];
+}
+
+function describeFields({ change, kind, fields, unreadable }: ResourceChange): string[] {
+  if (unreadable) return ['    its value cannot be decoded'];
+  if (change !== 'changed' || kind === undefined) return [];
+  if (fields.length === 0) return ['    stored in another form that says the same, or with a lease'];
+  return fields.map((field) => `    ${describeField(field)}`);
+}
+
+function describeField({ path, before, after }: FieldChange): string {
+  return `${printable(path)}: ${shortened(before)} -> ${shortened(after)}`;
+}
+
+const longest = 80;
+
+function shortened(value: ApiValue | undefined): string {
+  if (value === undefined) return '(none)';
+  const text = toJson(value).replace(/\n\s*/g, ' ').trim();
+  return printable(text.length > longest ? `${text.slice(0, longest)}...` : text);
+}
+
+export function diffDocument(diff: StoreDiff, { left, right }: Sides): object {
+  const { leftRevision, rightRevision, lasting, ephemeral, changes, notListed } = diff;
+  return {
+    same: sumOf(lasting) === 0,
+    before: { path: left, revision: leftRevision },
+    after: { path: right, revision: rightRevision },
+    lasting,
+    ephemeral,
+    changes: changes.map(changeDocument),
+    notListed,
+  };
+}
+
+export function changeDocument(change: ResourceChange): object {
+  const { kind = null, namespace = null, name = null, key, ephemeral, unreadable } = change;
+  const fields = change.fields.map(({ path, before = null, after = null }) => ({ path, before, after }));
+  return { change: change.change, kind, namespace, name, key, ephemeral, unreadable, fields };
+}
+
+const below = ' '.repeat(19);
+
+/** How a live store differs from a snapshot, key by key. */
+export function describeAgainst(diff: StoreDiff): string[] {
+  const { lasting, ephemeral, changes, rightRevision } = diff;
+  const status = sumOf(lasting) === 0 ? 'ok' : 'failed';
+  const keys = changes.filter((change) => !change.ephemeral);
+  const more = sumOf(lasting) - keys.length;
+  return [
+    `  against  ${status.padEnd(8)}live store at revision ${rightRevision}: ${describeCounts(lasting)}`,
+    ...keys.map((change) => `${below}${signs[change.change]} ${printable(change.key)}${fieldNames(change)}`),
+    ...(more > 0 ? [`${below}and ${formatCount(more)} more`] : []),
+    ...(sumOf(ephemeral) > 0
+      ? [`${below}note: of ephemeral keys, which come and go, ${describeCounts(ephemeral)}`]
+      : []),
+  ];
+}
+
+function fieldNames({ fields }: ResourceChange): string {
+  return fields.length === 0 ? '' : ` (${printable(fields.map(({ path }) => path).join(', '))})`;
+}
+
+export function againstDocument({
+  rightRevision,
+  lasting,
+  ephemeral,
+  changes,
+  notListed,
+}: StoreDiff): object {
+  const listed = changes.map(changeDocument);
+  return {
+    same: sumOf(lasting) === 0,
+    revision: rightRevision,
+    lasting,
+    ephemeral,
+    changes: listed,
+    notListed,
+  };
+}
