@@ -1,13 +1,8 @@
-import { Command } from 'commander';
-import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import {
-  destinationOf,
-  optionValue,
-  type ScheduledSave,
-  type TimeOfDay,
-} from '../snapshot/schedule/scheduled-save.js';
+import type { ScheduledSave, TimeOfDay } from '../snapshot/schedule/scheduled-save.js';
 import {
   addRetentionOptions,
   retentionArguments,
@@ -15,7 +10,7 @@ import {
   type RetentionFlags,
 } from './retention-options.js';
 import { runs, type CommandResult, type OutputOptions } from './run.js';
-import { addSave } from './snapshot-save.js';
+import { checkedSaveOptions } from './unattended-options.js';
 
 interface ScheduleFlags extends RetentionFlags, OutputOptions {
   readonly systemd?: boolean;
@@ -51,8 +46,8 @@ async function schedule(
   save: readonly string[],
 ): Promise<CommandResult> {
   const plan: ScheduledSave = {
-    program: flags.program ?? resolve(process.argv[1]!),
-    save: checkedSaveOptions(save),
+    program: programFrom(flags.program),
+    save: await checkedSaveOptions(save, example),
     keep: checkedKeepOptions(flags),
     at: timeOfDay(flags.at),
   };
@@ -68,7 +63,11 @@ interface WrittenFile {
 async function written(plan: ScheduledSave, flags: ScheduleFlags): Promise<readonly WrittenFile[]> {
   const { systemd, cron, sensuCheck } = flags;
   if ([systemd, cron, sensuCheck].filter(Boolean).length !== 1) {
-    throw usage('FORM_MISSING', 'Exactly one of --systemd, --cron and --sensu-check is needed.', '');
+    throw usage(
+      'FORM_MISSING',
+      'Exactly one of --systemd, --cron and --sensu-check is needed.',
+      `For example: snapshot schedule --systemd ${example}`,
+    );
   }
   if (systemd === true) {
     const { systemdUnits } = await import('../snapshot/schedule/systemd.js');
@@ -84,29 +83,25 @@ async function written(plan: ScheduledSave, flags: ScheduleFlags): Promise<reado
 
 const describeFile = ({ path, text }: WrittenFile): string => `# ${path}\n${text}`;
 
-/** What is wrong with them must not come to light at a quarter past two at night. */
-function checkedSaveOptions(args: readonly string[]): readonly string[] {
-  const scratch = new Command('snapshot');
-  addSave(scratch);
-  const { unknown, operands } = scratch.commands[0]!.parseOptions([...args]);
-  const stray = unknown[0] ?? operands[0];
-  if (stray !== undefined) {
-    throw usage('SAVE_OPTION_UNKNOWN', `snapshot save knows no ${stray}.`, `For example: ${example}`);
-  }
-  const destination = destinationOf(args);
-  if (destination === undefined || destination === '-') {
-    throw usage('DESTINATION_MISSING', 'Among the options of snapshot save there is no --to.', example);
-  }
-  // The backend runs at night.
-  if (optionValue(args, '--data-dir') !== undefined) {
-    throw usage('SCHEDULE_OF_STOPPED', 'snapshot save --data-dir is for a backend that is stopped.', example);
-  }
-  return args;
-}
-
 function checkedKeepOptions(flags: RetentionFlags): readonly string[] {
   retentionPolicy(flags);
   return retentionArguments(flags);
+}
+
+/**
+ * Cron finds programs in two folders only, and node need not be in them: then it is named, by its path.
+ */
+function programFrom(path: string | undefined): readonly string[] {
+  if (path === undefined) {
+    const node = ['/usr/bin', '/bin'].includes(dirname(process.execPath)) ? [] : [process.execPath];
+    return [...node, resolve(process.argv[1]!)];
+  }
+  if (isAbsolute(path) && /^[\w@%+=:,./ -]+$/.test(path)) return [path];
+  throw usage(
+    'PROGRAM_UNUSABLE',
+    `--program ${JSON.stringify(path)} is no path from / on.`,
+    'Give it whole.',
+  );
 }
 
 function timeOfDay(text: string): TimeOfDay {

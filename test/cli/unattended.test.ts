@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -9,9 +9,8 @@ import { takeLock } from '../../src/snapshot/lock.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
 import { silentContext } from '../restore/silent-context.js';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';
-import { parseAllDocuments } from 'yaml';
 import { findTool } from '../support/tools.js';
-import { expectFailure, ferry, program, shell, startFerry, testFolder, untilSaid } from './ferry.js';
+import { expectFailure, ferry, startFerry, testFolder, untilSaid } from './ferry.js';
 
 let etcd: RunningEtcd;
 
@@ -208,52 +207,5 @@ describe('save --textfile', () => {
     );
     expect(ended.code).not.toBe(0);
     expect(ended.stderr + (await readFile(metrics, 'utf8'))).not.toContain('secret-of-root');
-  });
-});
-
-describe('what snapshot schedule prints', () => {
-  // The folder has a name that must be quoted.
-  async function schedule(folder: string, form: string): Promise<string> {
-    const run = join(folder, 'sensu-ferry');
-    await writeFile(run, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o700 });
-    const keep = ['--keep-last', '2', '--keep-daily', '7', '--keep-weekly', '5', '--keep-monthly', '12'];
-    const more = ['--timeout', '5m', '--textfile', join(folder, 'ferry.prom'), '--name', 'nightly'];
-    const save = ['--endpoints', etcd.endpoint, '--to', join(folder, 'of 100%'), ...more];
-    const args = [
-      'snapshot',
-      'schedule',
-      form,
-      '--program',
-      run,
-      ...keep,
-      '--keep-within',
-      '30d',
-      '--',
-      ...save,
-    ];
-    await mkdir(join(folder, 'of 100%'));
-    const { code, stdout, stderr } = await ferry(args);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    return stdout;
-  }
-
-  it('--cron: a line that runs, and prints nothing', async () => {
-    const folder = await testFolder();
-    const line = (await schedule(folder, '--cron')).split('\n')[1]!;
-    const command = line.replace(/^15 2 \* \* \* root /, '').replaceAll('\\%', '%');
-    expect(await shell(command)).toEqual({ code: 0, stdout: '', stderr: '' });
-    expect(await snapshotsIn(join(folder, 'of 100%'))).toHaveLength(1);
-  });
-
-  it('--sensu-check: two commands that run', async () => {
-    const folder = await testFolder();
-    const documents = parseAllDocuments(await schedule(folder, '--sensu-check'));
-    const [save, age] = documents.map((document) => document.toJS() as { spec: { command: string } });
-    expect((await shell(age!.spec.command)).code).toBe(2);
-    expect(await shell(save!.spec.command)).toEqual({ code: 0, stdout: '', stderr: '' });
-    expect(await shell(age!.spec.command)).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/^SNAPSHOT OK - /) as string,
-    });
   });
 });

@@ -13,7 +13,7 @@ import { systemdUnits } from '../../src/snapshot/schedule/systemd.js';
 const run = promisify(execFile);
 
 const nightly: ScheduledSave = {
-  program: '/bin/true',
+  program: ['/bin/true'],
   save: [
     ...['--endpoints', 'https://etcd-1:2379', '--user', 'root', '--password-file', '/etc/sensu/etcd 100%'],
     ...['--to', '/var/backups/sensu $nightly'],
@@ -40,12 +40,74 @@ describe('systemd units', () => {
     expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sensu-ferry'))).toEqual([]);
   });
 
+  it('are hardened: nothing of them is thought to be exposed', async () => {
+    const units = folder();
+    const [service] = systemdUnits(nightly);
+    const path = join(units, service!.name);
+    writeFileSync(path, service!.text);
+    // Its exposure is a number from 0, which is best, to 10; the threshold is ten times that.
+    const analysis = ['security', '--offline=yes', '--threshold=30', '--no-pager', path];
+    const { stdout } = await run('systemd-analyze', analysis);
+    expect(stdout).toMatch(/Overall exposure level .*: [0-2]\.\d OK/);
+  });
+
+  it.each([
+    ['ProtectSystem=strict', 'NoNewPrivileges=yes', 'CapabilityBoundingSet=CAP_DAC_OVERRIDE'],
+    ['Persistent=true', 'RandomizedDelaySec=15min', 'OnCalendar=*-*-* 02:15:00'],
+  ])('say %s, %s, %s', (...settings) => {
+    const text = systemdUnits(nightly)
+      .map((unit) => unit.text)
+      .join('\n');
+    expect(text.split('\n')).toEqual(expect.arrayContaining(settings));
+  });
+
+  it('load each secret file, and no other, as a credential of its own', () => {
+    const files = [
+      '--password-file',
+      '/etc/pw',
+      '--passphrase-file=/etc/phrase',
+      '--key',
+      '/etc/tls/key.pem',
+    ];
+    const save = [...files, '--cacert', '/etc/tls/ca.pem', '--to', '/var/backups/sensu'];
+    const lines = systemdUnits({ ...nightly, save })[0]!.text.split('\n');
+    expect(lines.filter((line) => line.startsWith('LoadCredential='))).toEqual([
+      'LoadCredential=password-file-pw:/etc/pw',
+      'LoadCredential=passphrase-file-phrase:/etc/phrase',
+      'LoadCredential=key-key.pem:/etc/tls/key.pem',
+    ]);
+    expect(lines.filter((line) => /^ExecStart=.*\/etc\/(pw|phrase|tls\/key)/.test(line))).toEqual([]);
+  });
+
+  it('give the run as long as its own --timeout, and some to tidy up', () => {
+    const text = (...more: readonly string[]): string =>
+      systemdUnits({ ...nightly, save: [...nightly.save, ...more] })[0]!.text;
+    expect(text()).toContain('TimeoutStartSec=3600\n');
+    expect(text('--timeout', '3h')).toContain('TimeoutStartSec=11700\n');
+  });
+
+  it.each(['/tmp/backups', '/var/tmp', '/var/backups/"x"', "/it's", '/back\\slash'])(
+    'are not made for the folder %s, which the service would not see',
+    (to) => {
+      expect(() => systemdUnits({ ...nightly, save: ['--to', to] })).toThrow(
+        expect.objectContaining({ kind: 'usage', code: 'PATH_UNUSABLE' }),
+      );
+    },
+  );
+
+  it('say where a bucket’s credentials come from, as a service has nothing of root’s environment', () => {
+    const [service] = systemdUnits({ ...nightly, save: ['--to', 's3://bucket/sensu'] });
+    expect(service!.text).toContain('EnvironmentFile=-/etc/default/sensu-ferry\n');
+    expect(systemdUnits(nightly)[0]!.text).not.toContain('EnvironmentFile');
+  });
+
   it('show secret files to the service as credentials, and escape what systemd would expand', () => {
     const [service] = systemdUnits(nightly);
     expect(service!.text).toContain('LoadCredential=password-file-etcd_100_:/etc/sensu/etcd 100%%\n');
     expect(service!.text).toContain('--password-file %d/password-file-etcd_100_ --to');
     expect(service!.text).toContain('--to "/var/backups/sensu $$nightly"');
-    expect(service!.text).toContain('ReadWritePaths="/var/backups/sensu $$nightly"');
+    // There are no variables in a path: a doubled $ would be two.
+    expect(service!.text).toContain('ReadWritePaths="/var/backups/sensu $nightly"');
   });
 
   it('take a secret file behind an equals sign too', () => {

@@ -1,7 +1,9 @@
+import { parseDuration } from '../../core/duration.js';
+
 /** A `snapshot save` that runs by itself every night, and what tidies up behind it. */
 export interface ScheduledSave {
-  /** Path of this program. */
-  readonly program: string;
+  /** Path of this program, or of node and it. */
+  readonly program: readonly string[];
   /** Options of `snapshot save`, such as `--endpoints`, `https://etcd-1:2379`. */
   readonly save: readonly string[];
   /** Options of `snapshot prune` such as `--keep-daily`, `7`; empty to prune nothing. */
@@ -20,7 +22,7 @@ export function destinationOf(save: readonly string[]): string | undefined {
 }
 
 export function isDirectory(destination: string): boolean {
-  return !destination.startsWith('s3://') && destination !== '-';
+  return !/^s3:\/\//i.test(destination);
 }
 
 /** Of `--name value` or `--name=value`, the last one given. */
@@ -43,8 +45,15 @@ export function placeOptions(save: readonly string[]): readonly string[] {
 
 /** The command lines to run, one after the other. */
 export function commandsOf({ program, save, keep }: ScheduledSave): readonly (readonly string[])[] {
-  const saving = [program, 'snapshot', 'save', ...save, '--quiet'];
+  const saving = [...program, 'snapshot', 'save', ...save, '--quiet'];
   if (keep.length === 0) return [saving];
   const place = [destinationOf(save)!, ...placeOptions(save)];
-  return [saving, [program, 'snapshot', 'prune', ...place, ...keep, '--yes', '--quiet']];
+  return [saving, [...program, 'snapshot', 'prune', ...place, ...keep, '--yes', '--quiet']];
+}
+
+/** Seconds that one run may take: an hour, or what its own `--timeout` gives it and some to tidy up. */
+export function longestRun(save: readonly string[]): number {
+  const timeout = optionValue(save, '--timeout');
+  const asked = timeout === undefined ? 0 : parseDuration(timeout, '--timeout');
+  return Math.max(3600, Math.ceil(asked / 1000) + 900);
 }

@@ -4,6 +4,7 @@ import {
   commandsOf,
   destinationOf,
   isDirectory,
+  longestRun,
   placeOptions,
   type ScheduledSave,
 } from './scheduled-save.js';
@@ -22,23 +23,25 @@ export function sensuChecks(schedule: ScheduledSave): string {
     check('sensu-ferry-snapshot', {
       command: commands.join(' && '),
       cron: `${at.minute} ${at.hour} * * *`,
-      timeout: 3600,
+      timeout: longestRun(save),
     }),
     check('sensu-ferry-snapshot-age', {
-      command: [program, 'snapshot', 'check', destination, ...placeOptions(save), '--max-age', '26h']
+      command: [...program, 'snapshot', 'check', destination, ...placeOptions(save), '--max-age', '26h']
         .map(shellQuote)
         .join(' '),
       interval: 3600,
       timeout: 300,
     }),
   ];
-  const note = isDirectory(destination)
-    ? `Runs on the agent of the host that has ${destination}: give that one the subscription.`
-    : 'Runs on the one agent that has the subscription.';
+  const where = isDirectory(destination) ? `the host that has ${destination}` : 'one host';
+  const note = `Run by the agent of ${where}: give the subscription ${subscription} to no other.`;
   return documents
     .map((document) => stringify(document))
     .join('---\n')
-    .replace(/^/, `# ${note}\n`);
+    .replace(
+      /^/,
+      `# ${note}\n# The agent's user, not root, must be able to read every file that is named here.\n`,
+    );
 }
 
 function check(name: string, spec: Readonly<Record<string, unknown>>): object {

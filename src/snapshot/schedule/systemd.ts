@@ -1,5 +1,13 @@
 import { basename, dirname } from 'node:path';
-import { commandsOf, destinationOf, isDirectory, optionValue, type ScheduledSave } from './scheduled-save.js';
+import { FerryError } from '../../core/errors.js';
+import {
+  commandsOf,
+  destinationOf,
+  isDirectory,
+  longestRun,
+  optionValue,
+  type ScheduledSave,
+} from './scheduled-save.js';
 
 export interface UnitFile {
   readonly name: string;
@@ -13,7 +21,9 @@ const secretFiles = ['--password-file', '--passphrase-file', '--key'];
 
 /**
  * A service and its timer. The service may write to the destination and nowhere else. There is no
- * `MemoryDenyWriteExecute=`: Node compiles to memory that it then executes.
+ * `MemoryDenyWriteExecute=`: Node compiles to memory that it then executes. Nor is `/proc` made smaller, as locks look
+ * there whether their holder still runs.
+ * @throws FerryError PATH_UNUSABLE (`usage`)
  */
 export function systemdUnits(schedule: ScheduledSave): readonly UnitFile[] {
   return [
@@ -26,6 +36,8 @@ function service(schedule: ScheduledSave): string {
   const credentials = new Credentials();
   const commands = commandsOf(schedule).map((command) => credentials.commandLine(command));
   return lines([
+    `# Beside ${unitName}.timer. Then: systemctl daemon-reload; systemctl enable --now ${unitName}.timer`,
+    `# Try it: systemctl start ${unitName}; journalctl -u ${unitName}`,
     '[Unit]',
     'Description=Snapshot of the Sensu store',
     'Wants=network-online.target',
@@ -35,23 +47,48 @@ function service(schedule: ScheduledSave): string {
     'Type=oneshot',
     ...commands.map((command) => `ExecStart=${command}`),
     ...credentials.settings(),
-    ...writablePlaces(schedule.save).map((path) => `ReadWritePaths=${quote(path)}`),
+    ...bucketCredentials(schedule.save),
+    ...writablePlaces(schedule.save).map((path) => `ReadWritePaths=${quotePath(path)}`),
     ...hardening,
-    'TimeoutStartSec=1h',
+    `TimeoutStartSec=${longestRun(schedule.save)}`,
     'Nice=10',
     'IOSchedulingClass=best-effort',
     'IOSchedulingPriority=7',
   ]);
 }
 
+/** A service has nothing of root's environment. What the file lacks is looked for in /root/.aws. */
+function bucketCredentials(save: readonly string[]): readonly string[] {
+  if (isDirectory(destinationOf(save)!)) return [];
+  return [
+    '# AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION or AWS_PROFILE; to be readable by root alone.',
+    'EnvironmentFile=-/etc/default/sensu-ferry',
+  ];
+}
+
 /** The folder for snapshots, and that of the metrics, which is replaced and so must be writable itself. */
 function writablePlaces(save: readonly string[]): readonly string[] {
   const destination = destinationOf(save)!;
   const textfile = optionValue(save, '--textfile');
-  return [
+  const places = [
     ...(isDirectory(destination) ? [destination] : []),
     ...(textfile === undefined ? [] : [dirname(textfile)]),
   ];
+  for (const place of places) refuseOddPlace(place);
+  return [...new Set(places)];
+}
+
+function refuseOddPlace(path: string): void {
+  const temporary = /^\/+(var\/+)?tmp(\/|$)/.test(path);
+  if (!temporary && !/["'\\]/.test(path)) return;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'PATH_UNUSABLE',
+    message: temporary
+      ? `${path} is for temporary files, and a service has others than the rest of the machine.`
+      : `The path ${path} has quotes or backslashes in it, which a unit cannot say.`,
+    hint: 'Choose another folder, such as /var/backups/sensu.',
+  });
 }
 
 function timer({ at }: ScheduledSave): string {
@@ -74,8 +111,8 @@ function timer({ at }: ScheduledSave): string {
 
 const hardening = [
   'UMask=0077',
-  // Root may read the folder of a stopped backend, which is another user's; it needs no other privilege.
-  'CapabilityBoundingSet=CAP_DAC_READ_SEARCH',
+  // Folders of backups and of metrics are often another user's. What may be written is said above.
+  'CapabilityBoundingSet=CAP_DAC_OVERRIDE',
   'NoNewPrivileges=yes',
   'ProtectSystem=strict',
   'ProtectHome=read-only',
@@ -94,6 +131,7 @@ const hardening = [
   'LockPersonality=yes',
   'SystemCallArchitectures=native',
   'SystemCallFilter=@system-service',
+  'SystemCallErrorNumber=EPERM',
 ];
 
 /** Writes command lines in which secret files are credentials, and the settings that load them. */
@@ -130,6 +168,12 @@ function quote(word: string): string {
     .replaceAll('$', '$$$$')
     .replaceAll('%', '%%');
   return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped}"`;
+}
+
+/** A path of a setting: no variables there, and no way to escape a quote, which a path here does not have. */
+function quotePath(path: string): string {
+  const escaped = path.replaceAll('%', '%%');
+  return escaped.includes(' ') ? `"${escaped}"` : escaped;
 }
 
 function lines(all: readonly string[]): string {
