@@ -2,17 +2,25 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { SavedFacts } from '../snapshot/textfile.js';
 
+export interface RecordFlags {
+  readonly textfile?: string;
+  readonly to: string;
+  readonly name?: string;
+}
+
 /** Does the work, and writes how it ended as metrics when a file for them is given. */
 export async function recorded<Result extends { readonly saved: SavedFacts }>(
   context: Context,
-  textfile: string | undefined,
+  { textfile, to, name }: RecordFlags,
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (textfile === undefined) return work();
-  const { writeTextfile } = await import('../snapshot/textfile.js');
+  const { checkTextfileName, writeTextfile } = await import('../snapshot/textfile.js');
+  checkTextfileName(textfile);
+  const labels = { destination: to, ...(name !== undefined && { name }) };
   const startedAt = context.clock.now();
   const write = (saved: SavedFacts | undefined): Promise<void> =>
-    writeTextfile(textfile, { startedAt, endedAt: context.clock.now(), saved });
+    writeTextfile(textfile, { startedAt, endedAt: context.clock.now(), saved, labels });
   let result: Result;
   try {
     result = await work();

@@ -46,14 +46,17 @@ export function addSave(snapshot: Command): void {
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id")
     .option('--timeout <duration>', 'stop after so long, such as 10m')
-    .option('--textfile <file>', 'write how it ended as metrics for node_exporter');
+    .option(
+      '--textfile <file>',
+      'write how it ended as metrics for node_exporter; a .prom file of its own for each schedule',
+    );
   addOutputOptions(
     addEncryptionOptions(addStorageOptions(addDataDirOption(addConnectionOptions(command)))),
   ).action(runs(save));
 }
 
 async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
-  const result = await recorded(context, flags.textfile, () =>
+  const result = await recorded(context, flags, () =>
     withDeadline(context, timeoutOf(flags), (bounded) => saveFrom(bounded, flags)),
   );
   if (flags.to === '-') context.report.info(result.text);

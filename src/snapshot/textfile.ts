@@ -1,4 +1,7 @@
-import { chmod, open, readFile, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { FerryError, systemCode } from '../core/errors.js';
 
 /** How one run of `snapshot save` ended. */
@@ -7,6 +10,22 @@ export interface RunOutcome {
   readonly endedAt: Date;
   /** Undefined when it failed. */
   readonly saved: SavedFacts | undefined;
+  /** What tells these metrics from those of other runs on this machine, which have a file of their own. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * node_exporter reads files of one ending, and does not say a word of others.
+ * @throws FerryError TEXTFILE_NAME (`usage`)
+ */
+export function checkTextfileName(path: string): void {
+  if (basename(path).endsWith('.prom') && !basename(path).startsWith('.')) return;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'TEXTFILE_NAME',
+    message: `The metrics file ${path} does not end in .prom, and node_exporter reads no other.`,
+    hint: 'Give for example /var/lib/prometheus/node-exporter/sensu-ferry.prom.',
+  });
 }
 
 export interface SavedFacts {
@@ -77,8 +96,19 @@ const ofSuccesses: readonly Gauge<SavedFacts & Pick<RunOutcome, 'endedAt'>>[] = 
  * lest half of it be scraped, and readable by all, as node_exporter is another user.
  */
 export async function writeTextfile(path: string, run: RunOutcome): Promise<void> {
-  const text = await metricsOf(run, path);
-  const partPath = `${path}.${process.pid}.part`;
+  try {
+    await whileAlone(besideOf(path, 'lock'), async () => {
+      const before = await readMetrics(path, run.labels);
+      await replaceFile(path, metricsOf(run, before));
+    });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  // Not by the process id alone, which in another container may be the same, or be that of a run that was killed.
+  const partPath = besideOf(path, `${randomBytes(6).toString('hex')}.part`);
   try {
     const file = await open(partPath, 'wx', 0o644);
     try {
@@ -92,34 +122,86 @@ export async function writeTextfile(path: string, run: RunOutcome): Promise<void
     await rename(partPath, path);
   } catch (error) {
     await rm(partPath, { force: true });
-    throw cannotWrite(path, error);
+    throw error;
   }
 }
 
-async function metricsOf(run: RunOutcome, path: string): Promise<string> {
-  const { endedAt, saved } = run;
-  const before = await readMetrics(path);
+/** Beside it, so that a rename is enough; of another ending than `.prom`, or node_exporter would read it. */
+function besideOf(path: string, ending: string): string {
+  return join(dirname(path), `.${basename(path)}.${ending}`);
+}
+
+/** Writing takes milliseconds; whoever holds it for longer is dead. */
+const deadMs = 20_000;
+const pauseMs = 50;
+
+/** Of two runs that end at once, one must not put back what it read before the other wrote. */
+async function whileAlone(lockPath: string, work: () => Promise<void>): Promise<void> {
+  while (!(await isMade(lockPath))) {
+    const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: Date.now() }));
+    // Ahead of the clock, after it was set back: dead as well.
+    if (Math.abs(Date.now() - mtimeMs) > deadMs) await rm(lockPath, { force: true });
+    else await setTimeout(pauseMs);
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lockPath, { force: true });
+  }
+}
+
+async function isMade(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'wx', 0o600)).close();
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function metricsOf(run: RunOutcome, before: ReadonlyMap<string, string>): string {
+  const { endedAt, saved, labels } = run;
   return [
-    ...ofRuns.map((gauge) => metric(gauge, gauge.value(run))),
+    ...ofRuns.map((gauge) => metric(gauge, labels, gauge.value(run))),
     ...ofSuccesses.map((gauge) =>
-      metric(gauge, saved === undefined ? before.get(gauge.name) : gauge.value({ ...saved, endedAt })),
+      metric(
+        gauge,
+        labels,
+        saved === undefined ? before.get(gauge.name) : gauge.value({ ...saved, endedAt }),
+      ),
     ),
   ].join('');
 }
 
 function metric(
   { name, help }: Pick<Gauge<never>, 'name' | 'help'>,
+  labels: RunOutcome['labels'],
   value: number | bigint | string | undefined,
 ): string {
   if (value === undefined) return '';
-  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`;
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labelText(labels)} ${value}\n`;
 }
 
-/** Values as they stand there; a file that is missing or something else has none. */
-async function readMetrics(path: string): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const samples = [...text.matchAll(/^(sensu_ferry_\w+) ([\d.e+-]+)$/gm)];
-  return new Map(samples.map(([, name, value]) => [name!, value!]));
+function labelText(labels: RunOutcome['labels']): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/["\\\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
+}
+
+/** Values as they stand there, of the same labels. A file that is missing or something else has none. */
+async function readMetrics(path: string, labels: RunOutcome['labels']): Promise<ReadonlyMap<string, string>> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    // One that may not be read holds a success, which must not be lost.
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  });
+  const samples = [...text.matchAll(/^(sensu_ferry_\w+)(.*) ([\d.e+-]+)$/gm)];
+  const ours = samples.filter(([, , found]) => found === labelText(labels));
+  return new Map(ours.map(([, name, , value]) => [name!, value!]));
 }
 
 function cannotWrite(path: string, error: unknown): FerryError {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -35,7 +35,7 @@ const snapshotsIn = async (folder: string): Promise<string[]> =>
 
 async function samplesOf(path: string): Promise<Record<string, number>> {
   const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => /^\w/.test(line));
-  const pairs = lines.map((line) => line.replace('sensu_ferry_snapshot_', '').split(' '));
+  const pairs = lines.map((line) => /^sensu_ferry_snapshot_(\w+)\{.*\} (\S+)$/.exec(line)!.slice(1));
   return Object.fromEntries(pairs.map(([name, value]) => [name!, Number(value)]));
 }
 
@@ -169,8 +169,9 @@ describe('save --textfile', () => {
       last_success_stored_bytes: stored,
     });
     expect(await promtoolSays(metrics)).toEqual({ code: 0, output: '' });
-    // What is wrong with the command line is a failed run too.
-    const failed = await ferry(saveTo(join(folder, 'none'), '--textfile', metrics));
+    // A folder that is not mounted is a failed run too.
+    await rm(folder, { recursive: true });
+    const failed = await ferry(saveTo(folder, '--textfile', metrics));
     expect(failed.code).not.toBe(0);
     expect(await samplesOf(metrics)).toMatchObject({
       last_run_success: 0,

@@ -1,15 +1,29 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
-import { writeTextfile, type RunOutcome } from '../../src/snapshot/textfile.js';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { checkTextfileName, writeTextfile, type RunOutcome } from '../../src/snapshot/textfile.js';
 
 const good: RunOutcome = {
   startedAt: new Date(1_000_000),
   endedAt: new Date(1_002_500),
   saved: { revision: 9_007_199_254_740_993n, size: 4096, storedSize: 512, keys: 12 },
+  labels: { destination: '/back ups/"sensu"\\' },
 };
-const bad: RunOutcome = { startedAt: new Date(2_000_000), endedAt: new Date(2_001_000), saved: undefined };
+const bad: RunOutcome = {
+  ...{ startedAt: new Date(2_000_000), endedAt: new Date(2_001_000), saved: undefined },
+  labels: good.labels,
+};
 
 function metricsFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-textfile-'));
@@ -24,7 +38,7 @@ function samples(path: string): Record<string, string> {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   return Object.fromEntries(
-    lines.map((line) => line.replace('sensu_ferry_snapshot_', '').split(' ') as [string, string]),
+    lines.map((line) => /^sensu_ferry_snapshot_(\w+)\{.*\} (\S+)$/.exec(line)!.slice(1) as [string, string]),
   );
 }
 
@@ -67,6 +81,63 @@ it('claims no success where there was none', async () => {
   const path = metricsFile();
   await writeTextfile(path, bad);
   expect(Object.keys(samples(path)).filter((name) => name.startsWith('last_success'))).toEqual([]);
+});
+
+it('tells the runs of several schedules on one machine apart, in a form that a label has', async () => {
+  const path = metricsFile();
+  await writeTextfile(path, good);
+  expect(readFileSync(path, 'utf8')).toContain(
+    'sensu_ferry_snapshot_last_run_success{destination="/back ups/\\"sensu\\"\\\\"} 1\n',
+  );
+  // The success of another destination is none of this one.
+  await writeTextfile(path, { ...bad, labels: { destination: 's3://elsewhere' } });
+  expect(samples(path)).not.toHaveProperty('last_success_timestamp_seconds');
+});
+
+it('loses no success to failures that end at the same moment', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const path = metricsFile();
+    await Promise.all([bad, bad, good, bad, bad].map((run) => writeTextfile(path, run)));
+    expect(samples(path)).toMatchObject({ last_success_timestamp_seconds: '1002.5' });
+    expect(readdirSync(join(path, '..'))).toEqual(['sensu-ferry.prom']);
+  }
+});
+
+it('is not held up by what a run has left that was killed while it wrote', async () => {
+  const path = metricsFile();
+  const lock = join(path, '..', '.sensu-ferry.prom.lock');
+  for (const minutes of [-10, 10]) {
+    writeFileSync(lock, '');
+    const time = new Date(Date.now() + minutes * 60_000);
+    utimesSync(lock, time, time);
+    await writeTextfile(path, good);
+    expect(readdirSync(join(path, '..'))).toEqual(['sensu-ferry.prom']);
+  }
+});
+
+it('never has a file beside it that node_exporter would read, half written', async () => {
+  const path = metricsFile();
+  const seen = new Set<string>();
+  const watcher = watch(join(path, '..'), (_event, name) => seen.add(String(name)));
+  await writeTextfile(path, good);
+  await vi.waitFor(() => {
+    expect(seen).toContain('sensu-ferry.prom');
+  }, 30_000);
+  watcher.close();
+  expect([...seen].filter((name) => name.endsWith('.prom'))).toEqual(['sensu-ferry.prom']);
+  expect(seen.size).toBeGreaterThan(1);
+});
+
+it('does not take a file that it cannot read for one without a success', async () => {
+  const path = metricsFile();
+  mkdirSync(path);
+  await expect(writeTextfile(path, bad)).rejects.toMatchObject({ code: 'TEXTFILE_NOT_WRITTEN' });
+});
+
+it.each(['metrics', '/x/metrics.txt', '/x/.prom', '/x/.hidden.prom'])('%s is no name for it', (path) => {
+  expect(() => {
+    checkTextfileName(path);
+  }).toThrow(expect.objectContaining({ kind: 'usage', code: 'TEXTFILE_NAME' }));
 });
 
 it('replaces the file at once, leaves nothing beside it, and lets node_exporter read it', async () => {
