@@ -111,8 +111,9 @@ function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLo
       clearInterval(timer);
       released.abort();
       await refreshing;
-      // One that cannot be removed is a dead run's from now on, and is taken over as such.
-      if (!lost.signal.aborted) await lock.remove().catch(() => undefined);
+      // One that cannot be removed is a dead run's from now on, and is taken over as such. Of a lost one, too, a
+      // refresh that was under way may have made the file anew.
+      await lock.remove().catch(() => undefined);
     },
   };
 }
@@ -222,6 +223,8 @@ class LockFile {
       return await buffer(this.#storage.read(name, signal, { start: 0, end: 65_536 }));
     } catch (error) {
       if (error instanceof FerryError && error.code === 'STORED_FILE_MISSING') return undefined;
+      // That of another user, who is judged by its age like any whose lock says nothing.
+      if (error instanceof FerryError && error.code === 'LOCATION_UNREADABLE') return Buffer.alloc(0);
       throw error;
     }
   }
@@ -232,13 +235,17 @@ class LockFile {
       if (state === 'gone') continue;
       if (state === 'running') throw locked(this.location, lock.holder);
       const now = await this.#storageTime(signal);
-      if (now.getTime() - lock.file.modifiedAt.getTime() < staleMs) throw locked(this.location, lock.holder);
+      const age = now === undefined ? 0 : now.getTime() - lock.file.modifiedAt.getTime();
+      if (age < staleMs) throw locked(this.location, lock.holder);
     }
   }
 
-  /** By the storage's own clock: those of two hosts may differ by more than a lock lives. */
-  async #storageTime(signal: AbortSignal): Promise<Date> {
-    for (;;) {
+  /**
+   * By the storage's own clock: those of two hosts may differ by more than a lock lives. Undefined where it does not
+   * list what was just written.
+   */
+  async #storageTime(signal: AbortSignal): Promise<Date | undefined> {
+    for (let attempt = 0; attempt < 20; attempt += 1) {
       await this.#storage.put(probeName, Buffer.from(this.#holder.token), signal);
       let time: Date | undefined;
       for await (const { name, modifiedAt } of this.#storage.list(signal)) {
@@ -248,6 +255,7 @@ class LockFile {
       // Undefined when another run that asked for the time has removed it.
       if (time !== undefined) return time;
     }
+    return undefined;
   }
 }
 
