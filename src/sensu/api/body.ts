@@ -24,10 +24,12 @@ export function fromBody({ type, apiVersion }: ApiRoute, body: ApiObject): ApiRe
 /** The body that a PUT of the resource has. */
 export function toBody(route: ApiRoute, { type, apiVersion, metadata, spec }: ApiResource): ApiObject {
   if (route.edition === 'commercial') return { type, api_version: apiVersion, metadata, spec };
-  return nameField(type) === undefined ? { ...spec, metadata } : spec;
+  return withoutMetadata.has(type) ? spec : { ...spec, metadata };
 }
 
-/** These have no metadata; sensuctl makes some up from their name. */
+const withoutMetadata: ReadonlySet<string> = new Set(['User', 'Namespace', 'TessenConfig']);
+
+/** For these sensuctl makes up metadata from their name. */
 function nameField(type: string): string | undefined {
   if (type === 'User') return 'username';
   return type === 'Namespace' ? 'name' : undefined;

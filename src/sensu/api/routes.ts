@@ -1,4 +1,5 @@
 import { FerryError } from '../../core/errors.js';
+import { resourceKinds, type ResourceKind } from '../resources/kinds.js';
 
 /** A type of resource, and where the API has it. */
 export interface ApiRoute {
@@ -25,30 +26,15 @@ function routes(
   return named.map(([type, plural]) => ({ apiVersion, type, plural, scope, edition }));
 }
 
+/** Where sensuctl has a short name for a type, it is what the API has in the path. */
+function openRoute({ apiVersion, type, shortName, namespaced }: ResourceKind): ApiRoute {
+  const scope = namespaced ? 'namespaced' : type === 'TessenConfig' ? 'single' : 'cluster';
+  return { apiVersion, type, plural: shortName, scope, edition: 'open' };
+}
+
 /** In the order in which sensuctl dumps the open types; what is in a namespace comes after the namespaces. */
 export const apiRoutes: readonly ApiRoute[] = [
-  ...routes('core/v2', 'cluster', [
-    ['Namespace', 'namespaces'],
-    ['ClusterRole', 'clusterroles'],
-    ['ClusterRoleBinding', 'clusterrolebindings'],
-    ['User', 'users'],
-    ['APIKey', 'apikeys'],
-  ]),
-  ...routes('core/v2', 'single', [['TessenConfig', 'tessen']]),
-  ...routes('core/v2', 'namespaced', [
-    ['Asset', 'assets'],
-    ['CheckConfig', 'checks'],
-    ['Entity', 'entities'],
-    ['Event', 'events'],
-    ['EventFilter', 'filters'],
-    ['Handler', 'handlers'],
-    ['HookConfig', 'hooks'],
-    ['Mutator', 'mutators'],
-    ['Pipeline', 'pipelines'],
-    ['Role', 'roles'],
-    ['RoleBinding', 'rolebindings'],
-    ['Silenced', 'silenced'],
-  ]),
+  ...resourceKinds.map(openRoute),
   // The halves of entities, and what namespaces are made from: 6.x keeps them, and newer releases serve them.
   ...routes('core/v3', 'namespaced', [
     ['EntityConfig', 'entity-configs'],
