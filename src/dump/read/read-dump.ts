@@ -1,12 +1,12 @@
 import type { Context } from '../../core/context.js';
 import type { DecryptionKeys } from '../../snapshot/encryption.js';
 import { largestDocument, OversizedDocument, type DocumentSplitter, type TextDocument } from './documents.js';
-import type { DumpValue } from './dump-value.js';
+import type { ApiValue } from '../../sensu/resources/api-value.js';
 import { filesOfDump, type DumpFile } from './files.js';
 import { JsonSplitter } from './json-documents.js';
 import { parseJson } from './json-value.js';
 import { dumpError, fileError, showFile, showPlace, TextFault, type Place } from './place.js';
-import { readResource, showResource, type DumpResource } from './resource.js';
+import { isSingle, readResource, showResource, type DumpResource } from './resource.js';
 import { YamlSplitter } from './yaml-documents.js';
 import { parseYaml } from './yaml-value.js';
 
@@ -54,7 +54,7 @@ async function* resourcesOf(file: DumpFile, context: Context): AsyncGenerator<Du
     const place = { file: file.path, document, line };
     if (!Array.isArray(value)) yield readResource(value, place);
     else {
-      for (const [index, item] of (value as readonly DumpValue[]).entries()) {
+      for (const [index, item] of (value as readonly ApiValue[]).entries()) {
         yield readResource(item, { ...place, item: index + 1 });
       }
     }
@@ -66,7 +66,7 @@ async function* valuesOf(
   file: DumpFile,
   context: Context,
   number: () => number,
-): AsyncGenerator<readonly [DumpValue | undefined, number]> {
+): AsyncGenerator<readonly [ApiValue | undefined, number]> {
   const place = (line: number): Place => ({ file: file.path, document: number(), line });
   for await (const { text, line, isJson } of textsOf(file, context, place)) {
     context.signal.throwIfAborted();
@@ -174,8 +174,8 @@ function blankLinesBefore(text: string): number {
 
 function refuseDuplicate(resource: DumpResource, seen: Map<string, Place>): void {
   const { type, apiVersion, namespace, name, place } = resource;
-  // Whether two of an unknown kind without a name are the same cannot be known.
-  if (name === '' && type !== 'TessenConfig') return;
+  // Whether two of an unknown type without a name are the same cannot be known.
+  if (name === '' && !isSingle(resource)) return;
   const identity = JSON.stringify([type, apiVersion, namespace ?? '', name]);
   const first = seen.get(identity);
   if (first === undefined) {

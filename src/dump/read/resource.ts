@@ -1,39 +1,24 @@
+import { routeOf } from '../../sensu/api/routes.js';
 import { apiKeyHint } from '../../sensu/values.js';
-import { describeKind, field, isObject, type DumpObject, type DumpValue } from './dump-value.js';
+import {
+  isApiObject,
+  type ApiObject,
+  type ApiResource,
+  type ApiValue,
+} from '../../sensu/resources/api-value.js';
+import { describeKind, field } from './value.js';
 import { dumpError, type Place } from './place.js';
 
-/** A resource as a dump tells it, in the form of Sensu's API. */
-export interface DumpResource {
-  /** Such as `CheckConfig`. */
-  readonly type: string;
-  /** Such as `core/v2`. */
-  readonly apiVersion: string;
+/** A resource as a dump tells it. */
+export interface DumpResource extends ApiResource {
   /** Undefined where the dump names none. */
   readonly namespace: string | undefined;
-  /** Empty for a kind that there is only one of. */
+  /** Empty for a type that there is only one of. */
   readonly name: string;
-  /** Whether the kind is one of Sensu's that are public. Others are kept as they are. */
+  /** Whether it is a type that this program knows. Others are kept as they are. */
   readonly isKnown: boolean;
-  readonly metadata: DumpObject;
-  readonly spec: DumpObject;
   readonly place: Place;
 }
-
-const knownKinds = new Set([
-  ...[
-    'APIKey',
-    'Asset',
-    'CheckConfig',
-    'ClusterRole',
-    'ClusterRoleBinding',
-    'Entity',
-    'Event',
-    'EventFilter',
-  ],
-  ...['Handler', 'HookConfig', 'Mutator', 'Namespace', 'Pipeline', 'Role', 'RoleBinding', 'Silenced'],
-  ...['TessenConfig', 'User'],
-]);
-const knownOfVersion3 = new Set(['EntityConfig', 'EntityState', 'ResourceTemplate']);
 
 const wrapperKeys = new Set(['type', 'api_version', 'metadata', 'spec']);
 
@@ -42,8 +27,8 @@ const wrapperKeys = new Set(['type', 'api_version', 'metadata', 'spec']);
  * may be written as `check_config`, and metadata may stand in the spec.
  * @throws FerryError DUMP_UNUSABLE (`source`)
  */
-export function readResource(document: DumpValue, place: Place): DumpResource {
-  if (!isObject(document)) throw unusable(place, `it is ${describeKind(document)}, not a resource`);
+export function readResource(document: ApiValue, place: Place): DumpResource {
+  if (!isApiObject(document)) throw unusable(place, `it is ${describeKind(document)}, not a resource`);
   const stranger = Object.keys(document).find((key) => !wrapperKeys.has(key));
   if (stranger !== undefined) {
     throw unusable(place, `a resource has type, api_version, metadata and spec, but no ${showKey(stranger)}`);
@@ -54,15 +39,10 @@ export function readResource(document: DumpValue, place: Place): DumpResource {
   const given = mapOf(document, 'spec', place);
   if (given === undefined) throw unusable(place, `the ${type} has no spec: the dump may be cut short`);
   const { metadata: inner, ...spec } = given;
-  const metadata = { ...(isObject(inner) ? inner : {}), ...mapOf(document, 'metadata', place) };
-  const isKnown = isKnownKind(type, apiVersion);
+  const metadata = { ...(isApiObject(inner) ? inner : {}), ...mapOf(document, 'metadata', place) };
+  const isKnown = routeOf(type, apiVersion) !== undefined;
   const named = { type, apiVersion, isKnown, metadata, spec, place };
   return { ...named, namespace: textOf(metadata, 'namespace', place) || undefined, name: nameOf(named) };
-}
-
-export function isKnownKind(type: string, apiVersion: string): boolean {
-  if (apiVersion === 'core/v2') return knownKinds.has(type);
-  return apiVersion === 'core/v3' && knownOfVersion3.has(type);
 }
 
 /** `check_config` as `CheckConfig`. */
@@ -78,7 +58,7 @@ function nameOf(resource: Named): string {
   const { type, metadata, spec, place, isKnown } = resource;
   const name = textOf(metadata, 'name', place);
   if (type === 'Event') return eventName(resource);
-  if (name !== '' || type === 'TessenConfig') return name;
+  if (name !== '' || isSingle(resource)) return name;
   if (type === 'Namespace' || type === 'User') {
     const own = textOf(spec, type === 'User' ? 'username' : 'name', place);
     if (own !== '') return own;
@@ -87,9 +67,14 @@ function nameOf(resource: Named): string {
     const parts = [textOf(spec, 'subscription', place), textOf(spec, 'check', place)];
     if (parts.some((part) => part !== '')) return parts.map((part) => part || '*').join(':');
   }
-  // What names a resource of a kind that is not known cannot be known either.
+  // What names a resource of a type that is not known cannot be known either.
   if (!isKnown) return '';
   throw unusable(place, `the ${type} has no name in its metadata`);
+}
+
+/** A type that there is only one of. */
+export function isSingle({ type, apiVersion }: Pick<ApiResource, 'type' | 'apiVersion'>): boolean {
+  return routeOf(type, apiVersion)?.scope === 'single';
 }
 
 /** An event is named by its entity and check, and by its entity alone when it holds metrics only. */
@@ -103,15 +88,15 @@ function eventName({ spec, place }: Named): string {
 }
 
 /** Empty when it is not there. */
-function textOf(object: DumpObject, key: string, place: Place): string {
+function textOf(object: ApiObject, key: string, place: Place): string {
   const value = field(object, key) ?? '';
   if (typeof value === 'string') return value;
   throw unusable(place, `${key} is ${describeKind(value)}: put it in quotes`);
 }
 
-function mapOf(object: DumpObject, key: string, place: Place): DumpObject | undefined {
+function mapOf(object: ApiObject, key: string, place: Place): ApiObject | undefined {
   const value = field(object, key) ?? undefined;
-  if (value === undefined || isObject(value)) return value;
+  if (value === undefined || isApiObject(value)) return value;
   throw unusable(place, `${key} is ${describeKind(value)}, not a map`);
 }
 
@@ -127,8 +112,10 @@ function unusable(place: Place, fault: string) {
   });
 }
 
+export type Identity = Pick<DumpResource, 'type' | 'apiVersion' | 'namespace' | 'name'>;
+
 /** Such as `CheckConfig default/disk`, for words and as an identity. An API key's name is itself a secret. */
-export function showResource({ type, apiVersion, namespace, name }: Omit<DumpResource, 'place'>): string {
+export function showResource({ type, apiVersion, namespace, name }: Identity): string {
   const kind = apiVersion === 'core/v2' ? type : `${apiVersion} ${type}`;
   const shownName = type === 'APIKey' ? apiKeyHint(name) : name;
   const path = [namespace, shownName].filter((part) => part !== undefined && part !== '').join('/');

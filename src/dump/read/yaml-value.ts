@@ -1,5 +1,6 @@
 import { CORE_SCHEMA, loadAll, Type, YAMLException } from 'js-yaml';
-import { deepest, wholeNumber, type DumpValue } from './dump-value.js';
+import type { ApiValue } from '../../sensu/resources/api-value.js';
+import { wholeNumber } from './value.js';
 import { checkExpansion } from './expansion.js';
 import { TextFault, type DumpFault } from './place.js';
 
@@ -45,10 +46,10 @@ const mergeType = new Type('tag:yaml.org,2002:merge', {
 const schema = CORE_SCHEMA.extend({ implicit: [wholeNumberType, truthType, mergeType] });
 
 /** The documents in a text. @throws TextFault */
-export function parseYaml(text: string): readonly (DumpValue | undefined)[] {
+export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
   try {
     // Its own limits for depth (100) and merged keys (10,000) hold too.
-    const documents = loadAll(text, null, { schema }) as (DumpValue | undefined)[];
+    const documents = loadAll(text, null, { schema }) as (ApiValue | undefined)[];
     // Without an anchor there is no alias.
     if (text.includes('&')) documents.forEach(checkExpansion);
     return documents;
@@ -80,7 +81,7 @@ const explanations: readonly (readonly [RegExp, Explained])[] = [
   ],
   [/^unidentified alias/, { code: 'DUMP_NOT_YAML', fault: 'an alias stands for no anchor' }],
   [/^merge keys exceeded|^abnormal merge/, { code: 'DUMP_TOO_LARGE', fault: 'it merges too many keys (<<)' }],
-  [/^nesting exceeded/, { code: 'DUMP_TOO_LARGE', fault: `it is nested more than ${deepest} levels deep` }],
+  [/^nesting exceeded/, { code: 'DUMP_TOO_LARGE', fault: 'it is nested more than 100 levels deep' }],
   [/tag/, { code: 'DUMP_NOT_YAML', fault: 'a tag (!) is used that no resource of Sensu has' }],
 ];
 

@@ -27,7 +27,7 @@ describe('JSON of a dump', () => {
       fc.property(broken, (text) => {
         const accepts = outcome(() => JSON.parse(text) as unknown);
         const ours = outcome(() => parseJson(text));
-        if (ours === 'a key is there twice' || ours === 'a number is too large') return;
+        if (ours === 'a key is there twice') return;
         expect(ours === undefined, text).toBe(accepts === undefined);
       }),
       { numRuns: 20_000 },
@@ -47,14 +47,13 @@ describe('JSON of a dump', () => {
   test.each([
     ['{"a": 1,\n "a": 2}', 'a key is there twice', 1],
     ['{"a":\n{"b"\n', 'the JSON is cut short', 2],
-    ['{"a": "x\ny"}', 'a text is broken', 0],
-    ['{"a": "x', 'a text is not closed', 0],
-    ['{"a": tru}', 'a value must stand here', 0],
-    ['{"a": 1e999}', 'a number is too large', 0],
-    ['{"a": 01}', 'a comma or } must stand here', 0],
-    ['{a: 1}', 'a key must stand here, in double quotes', 0],
-    ['{} {}', 'something stands behind the value', 0],
-    ['['.repeat(1000), 'it is nested more than 100 levels deep', 0],
+    ['{"a": "x\ny"}', 'it is not JSON', 0],
+    ['{"a": "x', 'the JSON is cut short', 0],
+    ['{"a": tru}', 'it is not JSON', 0],
+    ['{"a": 01}', 'it is not JSON', 0],
+    ['{\na: 1}', 'it is not JSON', 1],
+    ['{} {}', 'it is not JSON', 0],
+    ['['.repeat(100_000), 'it is nested too many levels deep', 0],
   ])('says what is wrong in %j', (text, fault, line) => {
     const error = faultOf(text);
     expect(error.message).toBe(fault);

@@ -164,7 +164,7 @@ describe('A bad dump is refused with its file, document and line', () => {
     ['words', 'hello\n', 1, 1, 'it is a text, not a resource'],
     ['the same twice', `${check}---\n${check}`, 2, 5, 'CheckConfig default/disk is there already'],
     ['JSON cut short', `{"type": "Handler",\n"metadata": {"name": "x"`, 1, 2, 'cut short'],
-    ['JSON with a stray comma', '{"type": "Event"\n,}', 1, 2, 'a key must stand here'],
+    ['JSON with a stray comma', '{"type": "Event"\n,}', 1, 2, 'it is not JSON'],
     ['bytes that are no text', Buffer.from(`${check}---\na: \xff\xfe`, 'latin1'), 2, 4, 'not UTF-8'],
   ])('%s', async (_what, content, document, line, fault) => {
     const error = await failure(content);
@@ -244,11 +244,11 @@ describe('A dump may be written as sensuctl takes it', () => {
 
   test('kinds that nobody knows are kept, and said to be unknown', async () => {
     const path = await fileWith(
-      'type: Provider\napi_version: secrets/v1\nmetadata: {name: vault}\nspec: {a: 1}\n',
+      'type: Gadget\napi_version: acme/v1\nmetadata: {name: vault}\nspec: {a: 1}\n',
     );
     const [resource] = await read(path);
-    expect(resource).toMatchObject({ type: 'Provider', isKnown: false, spec: { a: 1 } });
-    expect(showResource(resource!)).toBe('secrets/v1 Provider vault');
+    expect(resource).toMatchObject({ type: 'Gadget', isKnown: false, spec: { a: 1 } });
+    expect(showResource(resource!)).toBe('acme/v1 Gadget vault');
   });
 
   test('a last line without an end is worth a warning: it may be cut', async () => {

@@ -1,0 +1,23 @@
+import type { ApiObject, ApiValue } from '../../sensu/resources/api-value.js';
+
+/** The value of a key that the object has itself: a dump may name a key `constructor`. */
+export function field(object: ApiObject, key: string): ApiValue | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** A whole number of any size, as a number where that holds it exactly. */
+export function wholeNumber(digits: string): number | bigint {
+  const value = Number(digits);
+  if (!Number.isSafeInteger(value)) return BigInt(digits);
+  return value === 0 ? 0 : value;
+}
+
+/** What a value is, in words for errors. */
+export function describeKind(value: ApiValue | undefined): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'string') return 'a text';
+  if (typeof value === 'boolean') return 'true or false';
+  return typeof value === 'object' ? 'a map' : 'a number';
+}
