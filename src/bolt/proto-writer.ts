@@ -8,6 +8,14 @@ export class ProtoWriter {
     return this;
   }
 
+  double(field: number, value: number): this {
+    if (value === 0) return this;
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleLE(value);
+    this.#parts.push(varint((BigInt(field) << 3n) | 1n), bytes);
+    return this;
+  }
+
   bytes(field: number, value: Buffer): this {
     if (value.length === 0) return this;
     return this.message(field, value);

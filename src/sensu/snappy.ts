@@ -83,3 +83,21 @@ function lengthOf(bytes: Buffer): { length: number; end: number } | undefined {
   }
   return undefined;
 }
+
+/**
+ * A block that holds the bytes as they are, in one literal: every reader of the format takes it, and resources are
+ * too small for compression to matter.
+ */
+export function snappyLiteral(bytes: Buffer): Buffer {
+  const length: number[] = [];
+  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
+    length.push(rest < 0x80 ? rest : (rest % 128) + 0x80);
+    if (rest < 0x80) break;
+  }
+  if (bytes.length === 0) return Buffer.from(length);
+  const tag = Buffer.alloc(5);
+  // The tag of a literal with its length, less one, in the four bytes behind it.
+  tag[0] = 63 << 2;
+  tag.writeUInt32LE(bytes.length - 1, 1);
+  return Buffer.concat([Buffer.from(length), tag, bytes]);
+}

@@ -6,7 +6,8 @@ import {
   type ApiResource,
   type ApiValue,
 } from '../../sensu/resources/api-value.js';
-import { describeKind, field } from './value.js';
+import { kindOf } from '../../sensu/resources/field-error.js';
+import { field } from './value.js';
 import { dumpError, type Place } from './place.js';
 
 /** A resource as a dump tells it. */
@@ -28,7 +29,7 @@ const wrapperKeys = new Set(['type', 'api_version', 'metadata', 'spec']);
  * @throws FerryError DUMP_UNUSABLE (`source`)
  */
 export function readResource(document: ApiValue, place: Place): DumpResource {
-  if (!isApiObject(document)) throw unusable(place, `it is ${describeKind(document)}, not a resource`);
+  if (!isApiObject(document)) throw unusable(place, `it is ${kindOf(document)}, not a resource`);
   const stranger = Object.keys(document).find((key) => !wrapperKeys.has(key));
   if (stranger !== undefined) {
     throw unusable(place, `a resource has type, api_version, metadata and spec, but no ${showKey(stranger)}`);
@@ -91,13 +92,13 @@ function eventName({ spec, place }: Named): string {
 function textOf(object: ApiObject, key: string, place: Place): string {
   const value = field(object, key) ?? '';
   if (typeof value === 'string') return value;
-  throw unusable(place, `${key} is ${describeKind(value)}: put it in quotes`);
+  throw unusable(place, `${key} is ${kindOf(value)}: put it in quotes`);
 }
 
 function mapOf(object: ApiObject, key: string, place: Place): ApiObject | undefined {
   const value = field(object, key) ?? undefined;
   if (value === undefined || isApiObject(value)) return value;
-  throw unusable(place, `${key} is ${describeKind(value)}, not a map`);
+  throw unusable(place, `${key} is ${kindOf(value)}, not a map`);
 }
 
 function showKey(key: string): string {

@@ -11,13 +11,3 @@ export function wholeNumber(digits: string): number | bigint {
   if (!Number.isSafeInteger(value)) return BigInt(digits);
   return value === 0 ? 0 : value;
 }
-
-/** What a value is, in words for errors. */
-export function describeKind(value: ApiValue | undefined): string {
-  if (value === undefined) return 'missing';
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'string') return 'a text';
-  if (typeof value === 'boolean') return 'true or false';
-  return typeof value === 'object' ? 'a map' : 'a number';
-}
