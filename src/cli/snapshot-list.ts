@@ -30,7 +30,8 @@ async function list(
 export function warnOfStrays({ report }: Context, strays: readonly StrayFile[]): void {
   const foreign = strays.filter(({ kind }) => kind === 'foreign').map(({ name }) => printable(name));
   for (const { name, kind, reason } of strays) {
-    if (kind !== 'foreign') report.warn(`${printable(name)} is left out: ${printable(reason)}`);
+    if (kind === 'foreign') continue;
+    report.warn(`Left out: ${printable(reason.includes(name) ? reason : `${name}: ${reason}`)}`);
   }
   if (foreign.length > 0) report.info(`Not snapshots of sensu-ferry, and left alone: ${firstOf(foreign)}.`);
 }

@@ -132,8 +132,11 @@ export async function findSnapshot(
 function refuseIfAllDenied(snapshots: readonly StoredSnapshot[], strays: readonly LookedAt[]): void {
   const ours = strays.filter(({ kind }) => kind !== 'foreign');
   if (snapshots.length > 0 || ours.length === 0) return;
-  if (ours.every(({ error }) => error?.kind === 'denied')) throw ours[0]!.error!;
+  if (ours.every(({ error }) => error !== undefined && isForbidden(error))) throw ours[0]!.error!;
 }
+
+const isForbidden = ({ kind, code }: FerryError): boolean =>
+  kind === 'denied' || code === 'LOCATION_UNREADABLE';
 
 interface LookedAt extends StrayFile {
   /** Why it could not be read. */

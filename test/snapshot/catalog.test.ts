@@ -106,6 +106,14 @@ it('is no empty list for somebody who may read nothing, or when the server is aw
   writeFileSync(join(folder, 'notes.txt'), '');
   const denied = refusing(folder, names, failure('denied'));
   await expect(readCatalog(context, denied)).rejects.toMatchObject({ kind: 'denied' });
+  const forbidden = {
+    kind: 'source',
+    code: 'LOCATION_UNREADABLE',
+    message: 'EACCES',
+    hint: 'None.',
+  } as const;
+  const ofAnother = refusing(folder, names, new FerryError(forbidden));
+  await expect(readCatalog(context, ofAnother)).rejects.toMatchObject({ code: 'LOCATION_UNREADABLE' });
   const away = refusing(folder, names.slice(1), failure('unreachable'));
   await expect(readCatalog(context, away)).rejects.toMatchObject({ kind: 'unreachable' });
 });
