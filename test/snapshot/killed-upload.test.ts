@@ -58,7 +58,7 @@ async function wholeSnapshots(location: string): Promise<string[]> {
 // What a kill leaves in a folder is in killed.test.ts.
 it(
   'a save into a bucket that is killed leaves whole snapshots only, and the next one works',
-  { timeout: 240_000 },
+  { timeout: 900_000 },
   async () => {
     const location = 's3://backups/killed';
     const startedAt = performance.now();

@@ -31,7 +31,8 @@ afterAll(() => etcd.stop());
 /** 50 of them, evenly spread; what fast-check says of a failure has the seed. No shrinking: it would kill for hours. */
 const moments = fc.noBias(fc.integer({ min: 0, max: 1000 }).map((part) => part / 1000));
 const fifty = { numRuns: 50, endOnFailure: true } as const;
-const longEnough = 300_000;
+/** Sixty saves, each of which takes seconds where other tests run beside. */
+const longEnough = 900_000;
 
 async function killed(run: RunningFerry): Promise<void> {
   run.child.kill('SIGKILL');
