@@ -120,6 +120,15 @@ export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<List
       response.writeHead(200, { etag: '"x"' }).end();
       return;
     }
+    if (request.method === 'DELETE') {
+      objects.delete(key);
+      response.writeHead(204).end();
+      return;
+    }
+    if (request.url!.includes('list-type=2')) {
+      response.writeHead(200, { 'content-type': 'application/xml' }).end(listOf(objects, key));
+      return;
+    }
     const found = objects.get(key);
     response.writeHead(found === undefined ? 404 : 200, { 'content-length': found?.length ?? 0 });
     response.end(request.method === 'HEAD' ? undefined : found);
@@ -129,6 +138,18 @@ export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<List
       void answer(request, response);
     }),
   );
+}
+
+/** As ListObjectsV2 answers, of all that is in a bucket. */
+function listOf(objects: ReadonlyMap<string, Buffer>, bucket: string): string {
+  const start = `${bucket.replace(/\/$/, '')}/`;
+  const contents = [...objects]
+    .filter(([key]) => key.startsWith(start))
+    .map(([key, { length }]) => {
+      const facts = `<Key>${key.slice(start.length)}</Key><Size>${length}</Size>`;
+      return `<Contents>${facts}<LastModified>${new Date().toISOString()}</LastModified></Contents>`;
+    });
+  return `<ListBucketResult><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`;
 }
 
 /** Passes everything on to the server at `endpoint`, until so many bytes were sent there; then nothing more. */

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Environment } from '../../src/core/context.js';
 import { createAuthority, writeCertifiedKey } from '../../src/etcd/certificates.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
+import { takeLock } from '../../src/snapshot/lock.js';
 import { openStorage } from '../../src/storage/open.js';
+import { silentContext } from '../restore/silent-context.js';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
 import { contentOf, namesIn, write } from './contract.js';
 import { cuttingProxy, forgetfulServer, restartedProxy, uploadCuttingProxy } from './s3-doubles.js';
@@ -141,6 +143,27 @@ describe('a server that writes in spite of If-None-Match', () => {
       expect(won.filter(Boolean)).toHaveLength(1);
       expect(String(await contentOf(storage, 'lock'))).toBe(tries[won.indexOf(true)]);
       expect(await storage.putIfAbsent('lock', Buffer.from('late'), signal)).toBe(false);
+    },
+  );
+
+  it.each(['ignores', 'refuses'] as const)(
+    'and %s it: one run at a time has the lock',
+    async (conditions) => {
+      const forgetful = await forgetfulServer(conditions);
+      onTestFinished(() => forgetful.stop());
+      const env = { ...server.env, AWS_ENDPOINT_URL: forgetful.endpoint };
+      const storage = await openStorage('s3://backups', env);
+      const context = silentContext();
+      const tries = await Promise.allSettled([1, 2, 3].map(() => takeLock(context, storage)));
+      const holders = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      expect(holders.length).toBeLessThanOrEqual(1);
+      for (const one of tries) {
+        if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'LOCKED' });
+      }
+      const [holder = await takeLock(context, storage)] = holders;
+      await expect(takeLock(context, storage)).rejects.toMatchObject({ code: 'LOCKED' });
+      await holder.release();
+      expect(await namesIn(storage)).toEqual([]);
     },
   );
 });
