@@ -57,6 +57,12 @@ describe('journal', () => {
     expect((await stat(join(directory, 'journal.ndjson'))).mode & 0o777).toBe(0o600);
   });
 
+  it('begins anew where a run was killed before its first line was whole', async () => {
+    await appendFile(join(directory, 'journal.ndjson.part'), '{"type":"begun","at":"2026-');
+    await (await Journal.create(directory, begun)).close();
+    expect((await readRun(directory)).settings).toEqual(settings);
+  });
+
   it('does not mix with another run', async () => {
     await (await Journal.create(directory, begun)).close();
     await expect(Journal.create(directory, begun)).rejects.toMatchObject({

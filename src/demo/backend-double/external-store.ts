@@ -13,6 +13,16 @@ export class RefusedToStart extends Error {
   override readonly name = 'RefusedToStart';
 }
 
+/** Throws as a real one's dialling does when no member can be reached. */
+export async function hasAuth(options: ConnectOptions): Promise<boolean> {
+  const client = await connect({ ...options, deadlineMs: dialTimeoutMs });
+  try {
+    return await client.auth.enabled();
+  } finally {
+    await client.close();
+  }
+}
+
 /**
  * Does each access that a real backend does at its start and while it runs, and gives up when one fails: a role
  * that lacks a grant, or a store that has lost its leases, must not pass for a migrated one.

@@ -7,7 +7,7 @@ import { readBackendConfig, type BackendConfig } from '../../sensu/backend-confi
 import { parseEnvironment } from '../../sensu/environment-file.js';
 import { serveApi, type ApiDouble } from './api.js';
 import { startEmbeddedEtcd } from './embedded-etcd.js';
-import { enterExternalStore, keepRegistered, standInForAgents } from './external-store.js';
+import { enterExternalStore, hasAuth, keepRegistered, standInForAgents } from './external-store.js';
 
 /**
  * A double of sensu-backend: its configuration, its store and the little of its API that a migration asks for.
@@ -73,16 +73,18 @@ async function openExternal(
   const username = environment['SENSU_BACKEND_ETCD_CLIENT_USERNAME'] ?? '';
   const password = environment['SENSU_BACKEND_ETCD_CLIENT_PASSWORD'] ?? '';
   // The real one logs in only when both are there.
-  const withPassword = username !== '' && password !== '';
-  const options: ConnectOptions = {
+  const named = username !== '' && password !== '';
+  const anonymous: ConnectOptions = {
     endpoints: config.clientEndpoints,
     tls: await readTlsFiles({
       cacert: config.get('etcd-trusted-ca-file').value || undefined,
       cert: config.get('etcd-cert-file').value || undefined,
       key: config.get('etcd-key-file').value || undefined,
     }),
-    ...(withPassword && { credentials: { username, password } }),
   };
+  // As seen of etcd's Go client: with auth off it goes on without a name, with which another client would be refused.
+  const withPassword = named && (await hasAuth(anonymous));
+  const options = { ...anonymous, ...(withPassword && { credentials: { username, password } }) };
   const client = await enterExternalStore(options);
   await keepRegistered(client, signal);
   const calls = openBackendCalls(options);

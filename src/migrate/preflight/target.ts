@@ -136,11 +136,13 @@ function health(statuses: readonly MemberStatus[]): Finding[] {
         ),
       );
     }
-    if (status.errors.length > 0) {
+    // Alarms and a missing leader have findings of their own, with a remedy.
+    const errors = status.errors.filter((error) => !/alarm:|no leader/.test(error));
+    if (errors.length > 0) {
       findings.push(
         refusal(
           'TARGET_UNHEALTHY',
-          `Member ${formatId(status.memberId)} of the target reports: ${status.errors.join('; ')}.`,
+          `Member ${formatId(status.memberId)} of the target reports: ${errors.join('; ')}.`,
           'Mend that first.',
         ),
       );
