@@ -1,3 +1,4 @@
+import { isSingleKey } from './key-range.js';
 import type { DbStore } from './store-file.js';
 import type { KeyHead, KeyRange, LeaseId, Revision, StoreEntry } from './types.js';
 
@@ -5,8 +6,7 @@ import type { KeyHead, KeyRange, LeaseId, Revision, StoreEntry } from './types.j
 interface ChangedKey {
   readonly key: Buffer;
   /** Undefined once the key is deleted. */
-  readonly entry: StoreEntry | undefined;
-  readonly inBase: boolean;
+  entry: StoreEntry | undefined;
 }
 
 /** A revision that a replay has added to a store. */
@@ -30,7 +30,9 @@ export class ChangedStore {
   readonly #base: DbStore;
   /** By key, as latin1: a string for each byte sequence, unlike utf8. */
   readonly #changes = new Map<string, ChangedKey>();
-  #sorted: readonly ChangedKey[] | undefined;
+  /** Those of them that were in order when a range was last asked for, and those that came since. */
+  #sorted: readonly ChangedKey[] = [];
+  #unsorted: ChangedKey[] = [];
   readonly #writes: StoreWrite[] = [];
   #keyDifference = 0;
 
@@ -50,7 +52,7 @@ export class ChangedStore {
 
   get(key: Buffer): StoreEntry | undefined {
     const changed = this.#changes.get(key.toString('latin1'));
-    return changed ? changed.entry : this.#baseEntry(key);
+    return changed ? changed.entry : this.#base.entry(key);
   }
 
   set(entry: StoreEntry): void {
@@ -62,21 +64,22 @@ export class ChangedStore {
   }
 
   #change(key: Buffer, entry: StoreEntry | undefined, main: bigint): void {
-    const name = key.toString('latin1');
-    const before = this.#changes.get(name);
-    const inBase = before ? before.inBase : this.#baseEntry(key) !== undefined;
-    const lived = before ? before.entry !== undefined : inBase;
-    this.#keyDifference += Number(entry !== undefined) - Number(lived);
-    this.#changes.set(name, { key, entry, inBase });
-    this.#sorted = undefined;
+    const change = this.#changeOf(key);
+    this.#keyDifference += Number(entry !== undefined) - Number(change.entry !== undefined);
+    change.entry = entry;
     const last = this.#writes.at(-1);
     this.#writes.push({ main, sub: last?.main === main ? last.sub + 1n : 0n, key, entry });
   }
 
-  #baseEntry(key: Buffer): StoreEntry | undefined {
-    const range = { start: key, end: Buffer.concat([key, Buffer.of(0)]) };
-    for (const batch of this.#base.entries(range)) return batch[0];
-    return undefined;
+  /** As it was so far, for the caller to change. */
+  #changeOf(key: Buffer): ChangedKey {
+    const name = key.toString('latin1');
+    const known = this.#changes.get(name);
+    if (known) return known;
+    const change = { key, entry: this.#base.entry(key) };
+    this.#changes.set(name, change);
+    this.#unsorted.push(change);
+    return change;
   }
 
   /** Live keys of the store on disk that have one of these leases, whatever the replay has made of them. */
@@ -101,10 +104,20 @@ export class ChangedStore {
   }
 
   *keys(range?: KeyRange): Generator<readonly KeyHead[], void, undefined> {
+    if (range && isSingleKey(range)) {
+      const entry = this.get(range.start);
+      if (entry) yield [headOf(entry)];
+      return;
+    }
     yield* this.#merge(range, this.#base.keys(range), headOf, () => 0);
   }
 
   *entries(range?: KeyRange): Generator<readonly StoreEntry[], void, undefined> {
+    if (range && isSingleKey(range)) {
+      const entry = this.get(range.start);
+      if (entry) yield [entry];
+      return;
+    }
     const lengthOf = (entry: StoreEntry): number => entry.key.length + entry.value.length;
     yield* this.#merge(range, this.#base.entries(range), (entry) => entry, lengthOf);
   }
@@ -141,8 +154,12 @@ export class ChangedStore {
     yield* batches.rest();
   }
 
+  /** Few are new between one range and the next, and the old ones in order: such a list sorts in one pass. */
   #sortedChanges(): readonly ChangedKey[] {
-    this.#sorted ??= [...this.#changes.values()].sort((a, b) => Buffer.compare(a.key, b.key));
+    if (this.#unsorted.length > 0) {
+      this.#sorted = [...this.#sorted, ...this.#unsorted].sort((a, b) => Buffer.compare(a.key, b.key));
+      this.#unsorted = [];
+    }
     return this.#sorted;
   }
 }

@@ -14,6 +14,8 @@ export interface KeyIndex {
   /** Number of live keys. */
   readonly count: number;
   batches(range?: KeyRange): Generator<RecordBatch, void, undefined>;
+  /** The one record of the key; valid until the next is asked for. */
+  find(key: Buffer): RecordBatch | undefined;
   close(): void;
 }
 
@@ -35,6 +37,12 @@ export class MemoryIndex implements KeyIndex {
     if (from < to) yield { bytes: this.#arena, records: this.#records.subarray(from, to) };
   }
 
+  find(key: Buffer): RecordBatch | undefined {
+    const at = lowerBound(this.#arena, this.#records, key);
+    if (at === this.count || compareKeyAt(this.#arena, this.#records[at]!, key) !== 0) return undefined;
+    return { bytes: this.#arena, records: this.#records.subarray(at, at + 1) };
+  }
+
   close(): void {
     // Nothing is held but memory.
   }
@@ -44,6 +52,9 @@ export class MemoryIndex implements KeyIndex {
 export class FileIndex implements KeyIndex {
   readonly count: number;
   readonly #file: RecordFile;
+  /** The block that `find` has read last. */
+  #block: Buffer = Buffer.alloc(0);
+  #blockNumber = -1;
 
   constructor(file: RecordFile) {
     this.#file = file;
@@ -60,6 +71,23 @@ export class FileIndex implements KeyIndex {
       if (from < to) yield { bytes: buffer, records: all.subarray(from, to) };
       if (to < all.length) return;
     }
+  }
+
+  find(key: Buffer): RecordBatch | undefined {
+    if (this.count === 0) return undefined;
+    const number = this.#file.blockOf(key);
+    if (number !== this.#blockNumber) {
+      this.#blockNumber = -1;
+      this.#block = this.#file.readBlock(number, this.#block);
+      this.#blockNumber = number;
+    }
+    const block = this.#block;
+    for (let at = 0; at < block.length; at += recordLength(keyLengthAt(block, at))) {
+      const order = compareKeyAt(block, at, key);
+      if (order === 0) return { bytes: block, records: Uint32Array.of(at) };
+      if (order > 0) return undefined;
+    }
+    return undefined;
   }
 
   close(): void {

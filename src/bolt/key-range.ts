@@ -9,6 +9,15 @@ export function rangeOf(key: Buffer, end: Buffer): KeyRange {
 
 const noEnd = Buffer.alloc(0);
 
+/** Whether the range holds no other key than the one that it begins with. */
+export function isSingleKey({ start, end }: KeyRange): boolean {
+  return (
+    end?.length === start.length + 1 &&
+    end[start.length] === 0 &&
+    end.compare(start, 0, start.length, 0, start.length) === 0
+  );
+}
+
 export function singleKeyRange(key: Buffer): KeyRange {
   return rangeOf(key, noEnd);
 }

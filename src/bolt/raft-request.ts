@@ -85,6 +85,7 @@ const headerField = 100;
 /**
  * Decodes `etcdserverpb.InternalRaftRequest`. Up to 3.5, requests of the v2 API are in the log too, inside it
  * (field 2) or bare; a bare one has its method, a string, as field 2, so both are known by that field.
+ * Keys and values are parts of the message's bytes.
  */
 export function decodeRaftRequest(message: ProtoReader): SentRequest {
   let request: RaftRequest = { type: 'other', name: 'empty' };
@@ -181,8 +182,8 @@ function decodePut(body: ProtoReader): KeyRequest {
   let ignoreLease = false;
   let showsBefore = false;
   for (let field = body.field(); field !== 0; field = body.field()) {
-    if (field === 1) key = Buffer.from(body.view());
-    else if (field === 2) value = Buffer.from(body.view());
+    if (field === 1) key = body.view();
+    else if (field === 2) value = body.view();
     else if (field === 3) lease = body.int64();
     else if (field === 4) showsBefore = body.bool();
     else if (field === 5) ignoreValue = body.bool();
@@ -197,8 +198,8 @@ function decodeDelete(body: ProtoReader): KeyRequest {
   let end = Buffer.alloc(0) as Buffer;
   let showsBefore = false;
   for (let field = body.field(); field !== 0; field = body.field()) {
-    if (field === 1) key = Buffer.from(body.view());
-    else if (field === 2) end = Buffer.from(body.view());
+    if (field === 1) key = body.view();
+    else if (field === 2) end = body.view();
     else if (field === 3) showsBefore = body.bool();
     else body.skip();
   }
@@ -210,8 +211,8 @@ function decodeRange(body: ProtoReader): KeyRequest {
   let end = Buffer.alloc(0) as Buffer;
   let revision = 0n;
   for (let field = body.field(); field !== 0; field = body.field()) {
-    if (field === 1) key = Buffer.from(body.view());
-    else if (field === 2) end = Buffer.from(body.view());
+    if (field === 1) key = body.view();
+    else if (field === 2) end = body.view();
     else if (field === 4) revision = body.int64();
     else body.skip();
   }
@@ -273,14 +274,14 @@ function decodeCompare(message: ProtoReader): Compare {
   for (let field = message.field(); field !== 0; field = message.field()) {
     if (field === 1) result = compareResults[Number(message.uint64())] ?? 'equal';
     else if (field === 2) target = compareTargets[Number(message.uint64())] ?? 'version';
-    else if (field === 3) key = Buffer.from(message.view());
+    else if (field === 3) key = message.view();
     else if (field === 7) {
       operandField = field;
-      value = Buffer.from(message.view());
+      value = message.view();
     } else if (field >= 4 && field <= 8) {
       operandField = field;
       number = message.int64();
-    } else if (field === 64) end = Buffer.from(message.view());
+    } else if (field === 64) end = message.view();
     else message.skip();
   }
   const fits = operandField === operandFields[target];

@@ -122,6 +122,7 @@ export class DbStore implements StoreFile {
   readonly #db: BboltFile;
   readonly #keyBucket: BucketRoot;
   #indexed: IndexedKeys | undefined;
+  #lookUp: EntryReader | undefined;
   #closed = false;
 
   constructor(opened: OpenedFile, options: IndexOptions) {
@@ -180,6 +181,14 @@ export class DbStore implements StoreFile {
   *entries(range?: KeyRange): Generator<readonly StoreEntry[], void, undefined> {
     const reader = new EntryReader(this.#db.file);
     for (const batch of this.index().index.batches(range)) yield* entryBatches(reader, batch);
+  }
+
+  /** The key as it lies there; undefined when it does not live. @throws CorruptFileError */
+  entry(key: Buffer): StoreEntry | undefined {
+    const found = this.index().index.find(key);
+    if (found === undefined) return undefined;
+    this.#lookUp ??= new EntryReader(this.#db.file);
+    return this.#lookUp.read(found.bytes, found.records)[0];
   }
 
   close(): void {
