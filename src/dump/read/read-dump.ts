@@ -46,7 +46,8 @@ export async function* readDump(
   }
 }
 
-async function* resourcesOf(file: DumpFile, context: Context): AsyncGenerator<DumpResource> {
+/** The resources of one file of a dump, or of what a program writes: see `readDump`. */
+export async function* resourcesOf(file: DumpFile, context: Context): AsyncGenerator<DumpResource> {
   let document = 0;
   for await (const [value, line] of valuesOf(file, context, () => document + 1)) {
     if (value === null || value === undefined) continue;

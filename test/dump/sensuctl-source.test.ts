@@ -1,0 +1,97 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Context } from '../../src/core/context.js';
+import type { DumpResource } from '../../src/dump/read/resource.js';
+import { SensuctlSource } from '../../src/dump/sensuctl-source.js';
+import { silentContext } from '../restore/silent-context.js';
+import { failureOf } from '../sensu/api/ferry-error.js';
+import { compared, recordedResources, sorted } from './recorded-dump.js';
+
+const recorded = fileURLToPath(new URL('../support/recorded-sensuctl.js', import.meta.url));
+
+/** A context in whose PATH there is a sensuctl that does what was recorded, or has that fault. */
+async function contextWith(fault = '', signal?: AbortSignal): Promise<Context> {
+  const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-sensuctl-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await symlink(recorded, join(folder, 'sensuctl'));
+  const PATH = `${folder}:${dirname(process.execPath)}:/usr/bin:/bin`;
+  return { ...silentContext(signal), env: { PATH, RECORDED_SENSUCTL: fault } };
+}
+
+async function readAll(source: SensuctlSource): Promise<DumpResource[]> {
+  const all: DumpResource[] = [];
+  for await (const resource of source.resources()) all.push(resource);
+  return all;
+}
+
+describe('a dump from sensuctl', () => {
+  /** The trap: `sensuctl dump all --all-namespaces` leaves out every event, and ends with 0. */
+  it('has all that it writes, and the events of each namespace', async () => {
+    const source = new SensuctlSource(await contextWith());
+    const resources = await readAll(source);
+    expect(sorted(resources.map(compared))).toEqual(sorted(await recordedResources()));
+    expect(resources.filter(({ type }) => type === 'Event')).toHaveLength(2);
+    expect(source.skipped).toEqual([]);
+  });
+
+  /** The trap: sensuctl says nothing of what its user may not read. */
+  it('says which types its user cannot have read', async () => {
+    const source = new SensuctlSource(await contextWith('fewer'));
+    await readAll(source);
+    expect(source.skipped.map(({ type }) => type)).toEqual([
+      'ClusterRole',
+      'ClusterRoleBinding',
+      'User',
+      'TessenConfig',
+    ]);
+  });
+
+  it('may be left early', async () => {
+    for await (const { type } of new SensuctlSource(await contextWith()).resources()) {
+      expect(type).toBe('Namespace');
+      break;
+    }
+  });
+
+  it.each([
+    ['not-configured', 'usage', 'SENSUCTL_NOT_CONFIGURED', 'No API URL is defined'],
+    ['no-credentials', 'usage', 'SENSUCTL_NOT_CONFIGURED', 'Unable to locate credentials'],
+    ['denied', 'denied', 'SENSUCTL_DENIED', 'unauthorized to perform action'],
+    ['unreachable', 'unreachable', 'SENSUCTL_FAILED', 'connection refused'],
+    ['old', 'usage', 'SENSUCTL_TOO_OLD', '5.21.5'],
+    ['stranger', 'usage', 'SENSUCTL_UNUSABLE', 'does not tell its version'],
+  ])('ends with what is wrong: %s', async (fault, kind, code, words) => {
+    const failure = await failureOf(readAll(new SensuctlSource(await contextWith(fault))));
+    expect(failure).toMatchObject({ kind, code });
+    expect(failure.message).toContain(words);
+    expect(failure.hint).not.toBe('');
+  });
+
+  it('is refused when sensuctl was killed in the middle', async () => {
+    const failure = await failureOf(readAll(new SensuctlSource(await contextWith('cut'))));
+    expect(['SENSUCTL_FAILED', 'DUMP_UNUSABLE', 'DUMP_NOT_YAML']).toContain(failure.code);
+  });
+
+  it('ends a sensuctl that says nothing', async () => {
+    const source = new SensuctlSource(await contextWith('silent'), { silenceMs: 2000 });
+    expect(await failureOf(readAll(source))).toMatchObject({ kind: 'unreachable', code: 'SENSUCTL_SILENT' });
+  });
+
+  it('ends with the signal', async () => {
+    const stop = new AbortController();
+    const source = new SensuctlSource(await contextWith('silent', stop.signal));
+    setTimeout(() => {
+      stop.abort(new Error('stopped by the test'));
+    }, 500);
+    await expect(readAll(source)).rejects.toThrow('stopped by the test');
+  });
+
+  it('needs one to be there', async () => {
+    const context = { ...silentContext(), env: { PATH: '/nowhere' } };
+    const failure = await failureOf(readAll(new SensuctlSource(context)));
+    expect(failure).toMatchObject({ kind: 'usage', code: 'COMMAND_NOT_FOUND' });
+  });
+});
