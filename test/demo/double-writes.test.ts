@@ -118,6 +118,23 @@ describe('what the double takes', () => {
     expect(stored?.spec).toMatchObject({ command: 'true', interval: 10, subscriptions: [] });
   });
 
+  it('lies in the store as Sensu itself writes it', async () => {
+    const key = singleKey(Buffer.from('/sensu.io/checks/default/check-cpu'));
+    const before = (await double.client.range(key)).entries[0]!;
+    const check = (await find('CheckConfig', 'check-cpu', 'default'))!;
+    await putResource(connect(), route('CheckConfig'), 'check-cpu', check, 'default');
+    const after = (await double.client.range(key)).entries[0]!;
+    expect(after.modRevision).toBeGreaterThan(before.modRevision);
+    expect(after.value).toEqual(before.value);
+  });
+
+  it('must have fields of the right type', async () => {
+    const failure = await failureOf(
+      put('CheckConfig', { name: 'bad', namespace: 'default' }, { interval: 'x' }),
+    );
+    expect(failure.code).toBe('API_INVALID');
+  });
+
   it('must be what the path says', async () => {
     const resource = {
       ...{ type: 'Asset', apiVersion: 'core/v2' },

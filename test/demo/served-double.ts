@@ -15,15 +15,12 @@ export interface ServedDouble {
   stop(): Promise<void>;
 }
 
-export async function serveDouble(
-  fixture: string | undefined,
-  options: Partial<ApiDouble> = {},
-): Promise<ServedDouble> {
+export async function serveDouble(fixture: string): Promise<ServedDouble> {
   const etcd = await startEtcd();
   try {
     const client = await etcd.connect();
-    if (fixture !== undefined) await fill(client, fixture);
-    const double: ApiDouble = { client, mode: 'external', sensuVersion: '6.12.0', ...options };
+    await fill(client, fixture);
+    const double: ApiDouble = { client, mode: 'external', sensuVersion: '6.12.0' };
     const server = await serveApi(double, '127.0.0.1', 0);
     const { port } = server.address() as AddressInfo;
     return {

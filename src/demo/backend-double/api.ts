@@ -1,23 +1,19 @@
 import http from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { ApiFault, badCredentials, noRoute, text, unauthorized, type Answer } from './answer.js';
-import { encodeAsJson, type ResourceEncoder } from './encode-as-json.js';
 import { answerResource } from './resource-routes.js';
 import { ResourceStore } from './resource-store.js';
 import { Sessions } from './sessions.js';
-import { clusterId, health, version, type StatusSource } from './status-routes.js';
+import { clusterId, health, version, type ApiDouble } from './status-routes.js';
 
-export interface ApiDouble extends StatusSource {
-  /** What the API takes is kept in this form; default JSON, which Sensu reads too. */
-  readonly encode?: ResourceEncoder;
-}
+export type { ApiDouble } from './status-routes.js';
 
 /** Serves Sensu's API from the store that the double is on. */
 export async function serveApi(double: ApiDouble, host: string, port: number): Promise<http.Server> {
   const backend: Backend = {
     double,
     sessions: new Sessions(double.client),
-    store: new ResourceStore(double.client, double.encode ?? encodeAsJson),
+    store: new ResourceStore(double.client),
   };
   const server = http.createServer((request, response) => {
     void answerTo(backend, request)

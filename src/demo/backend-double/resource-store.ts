@@ -1,11 +1,13 @@
 import type { EtcdClient } from '../../etcd/client.js';
 import { classifyKey } from '../../sensu/key-space.js';
 import type { ApiResource } from '../../sensu/resources/api-value.js';
+import { encodeResource, type StoredPair } from '../../sensu/resources/encode-resource.js';
+import { FieldError } from '../../sensu/resources/field-error.js';
 import { entityConfigs, entityStates } from '../../sensu/resources/kinds.js';
 import { joinEntity, toApiResource, type StoredResource } from '../../sensu/resources/to-api-resource.js';
 import { prefixRange, singleKey } from '../../store/sensu-root.js';
 import type { StoreEntry } from '../../store/view.js';
-import { keyNamed, keyOf, kindNamed, type ResourceEncoder } from './encode-as-json.js';
+import { keyNamed, kindNamed } from './keys.js';
 import { ApiFault } from './answer.js';
 
 export interface PageWish {
@@ -26,11 +28,9 @@ const everything: PageWish = { limit: 0, from: '' };
 /** Resources in the store of the double, read and written as Sensu does. */
 export class ResourceStore {
   readonly #client: EtcdClient;
-  readonly #encode: ResourceEncoder;
 
-  constructor(client: EtcdClient, encode: ResourceEncoder) {
+  constructor(client: EtcdClient) {
     this.#client = client;
-    this.#encode = encode;
   }
 
   async list(type: string, namespace?: string, wish = everything): Promise<Page> {
@@ -80,11 +80,12 @@ export class ResourceStore {
     return state && joinEntity(decode(entry), decode(state)).resource;
   }
 
-  /** @throws ApiFault as Sensu answers when the namespace is not there */
+  /** @throws ApiFault as Sensu answers to a field of the wrong type, and when the namespace is not there */
   async put(resource: ApiResource, half?: 'configuration'): Promise<void> {
-    const namespace = classifyKey(keyOf(resource)).namespace;
-    const writes = this.#encode(resource)
-      .filter(({ key }) => half === undefined || key.toString('utf8').startsWith(entityConfigs))
+    const pairs = encode(resource);
+    const { namespace } = classifyKey(pairs[0]!.key);
+    const writes = pairs
+      .slice(0, half === undefined ? undefined : 1)
       .map(({ key, value }) => ({ type: 'put' as const, key, value }));
     const guards =
       namespace === undefined || resource.type === 'Namespace' ? [] : [await this.#guard(namespace)];
@@ -101,6 +102,15 @@ export class ResourceStore {
 
   async #entry(key: Buffer): Promise<StoreEntry | undefined> {
     return (await this.#client.range(singleKey(key))).entries[0];
+  }
+}
+
+/** Of an entity its configuration comes first. */
+function encode(resource: ApiResource): readonly StoredPair[] {
+  try {
+    return encodeResource(resource)!;
+  } catch (error) {
+    throw error instanceof FieldError ? new ApiFault('invalid', error.message) : error;
   }
 }
 

@@ -2,21 +2,21 @@ import type { EtcdClient } from '../../etcd/client.js';
 import { singleKey } from '../../store/sensu-root.js';
 import { text, type Answer } from './answer.js';
 
-/** What the double tells of itself. */
-export interface StatusSource {
+/** A double, as its API needs to know it. */
+export interface ApiDouble {
   readonly client: EtcdClient;
   /** `embedded`, or how it logs in: `/health` is wrong under password auth, and the double is as wrong. */
   readonly mode: 'embedded' | 'external' | 'external-with-password';
   readonly sensuVersion: string;
 }
 
-export async function clusterId({ client }: StatusSource): Promise<Answer> {
+export async function clusterId({ client }: ApiDouble): Promise<Answer> {
   const { entries } = await client.range(singleKey(Buffer.from('/sensu.io/cluster_id')));
   return text(`${JSON.stringify(entries[0]?.value.toString('utf8') ?? '')}\n`);
 }
 
 /** Ids beyond 2^53 stand in the answer as numbers, as the real one writes them: a trap for JSON.parse. */
-export async function health({ client, mode }: StatusSource): Promise<Answer> {
+export async function health({ client, mode }: ApiDouble): Promise<Answer> {
   const healthy = mode !== 'external-with-password';
   const members = await client.members();
   const list = members.map(
@@ -32,7 +32,7 @@ export async function health({ client, mode }: StatusSource): Promise<Answer> {
 }
 
 /** `etcdcluster` is the version of the first endpoint that answers; newer etcd refuses that to a user without root. */
-export async function version({ client, mode, sensuVersion }: StatusSource): Promise<Answer> {
+export async function version({ client, mode, sensuVersion }: ApiDouble): Promise<Answer> {
   const status = await client.status(client.endpoints[0]!).catch(() => undefined);
   const cluster = status?.version ?? (mode === 'embedded' ? '3.5.0' : '');
   return text(
