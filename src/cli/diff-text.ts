@@ -53,7 +53,7 @@ function describeFields({ change, kind, fields, unreadable }: ResourceChange): s
   return fields.map((field) => `    ${describeField(field)}`);
 }
 
-function describeField({ path, before, after }: FieldChange): string {
+export function describeField({ path, before, after }: FieldChange): string {
   return `${printable(path)}: ${shortened(before)} -> ${shortened(after)}`;
 }
 

@@ -7,6 +7,7 @@ import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
+import { addRestoreConfig } from './restore-config.js';
 import { addStoreOptions, openSource, type StoreFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
@@ -28,6 +29,7 @@ export function addRestoreCommands(restore: Command): void {
     .option('--plan', 'show what would be done, and stop')
     .option('--yes', 'do not ask');
   addOutputOptions(addStoreOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
+  addRestoreConfig(restore);
 }
 
 async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<CommandResult> {

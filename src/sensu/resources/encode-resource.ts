@@ -40,7 +40,7 @@ function inSpec(encode: () => Buffer): Buffer {
     return encode();
   } catch (error) {
     if (!(error instanceof FieldError) || error.path.startsWith('metadata')) throw error;
-    throw new FieldError(`spec.${error.path}`, error.message.slice(error.path.length + 1));
+    throw new FieldError(`spec.${error.path}`, error.message.slice(error.path.length + 1), error.reason);
   }
 }
 
@@ -123,6 +123,6 @@ function metadataAt(spec: ApiObject, part: string): ApiObject {
 /** A name with a slash would lie under the key of another. */
 function segment(name: string, path: string): string {
   if (name === '') throw new FieldError(path, 'is missing');
-  if (/[/\0]/.test(name)) throw new FieldError(path, 'holds a slash, which a key cannot');
+  if (/[/\0]/.test(name)) throw new FieldError(path, 'holds a slash, which a key cannot', 'name');
   return name;
 }

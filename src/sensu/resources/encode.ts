@@ -33,7 +33,7 @@ function valuesByField(message: Message, object: ApiObject, path: string): Map<F
     const field = message.byName.get(name);
     if (field !== undefined && field !== inlined) values.set(field, value);
     else if (inner?.has(name) !== true)
-      throw new FieldError(join(path, name), 'is no field that Sensu has there');
+      throw new FieldError(join(path, name), 'is no field that Sensu has there', 'unknown');
   }
   return values;
 }
