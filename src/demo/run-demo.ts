@@ -142,13 +142,13 @@ async function settingsFor(
     sensuPasswordFile,
     profile: 'documented',
     enableAuth: true,
-    startTimeoutSeconds: 30,
+    startTimeoutSeconds: 90,
   };
 }
 
 async function untilAnswering(staged: StagedBackend): Promise<void> {
   const api = createApiClient({ url: staged.apiUrl });
-  const giveUpAt = performance.now() + 30_000;
+  const giveUpAt = performance.now() + 90_000;
   for (;;) {
     try {
       await api.version();

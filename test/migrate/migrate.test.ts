@@ -50,7 +50,7 @@ describe('migrate embedded-to-external', () => {
 
     await configurationIsSwitched(host, before);
     await nothingSecretIsLeft(host);
-  }, 120_000);
+  }, 300_000);
 
   it.each(etcdVersions)(
     'moves to etcd %s without TLS',
@@ -63,7 +63,7 @@ describe('migrate embedded-to-external', () => {
       expect(await missingFrom(client, await host.writer.stop())).toEqual([]);
       expect((await readRun(host.runDirectory)).outcome).toBe('migrated');
     },
-    120_000,
+    300_000,
   );
 
   it('goes back on the untouched embedded store when it is asked to', async () => {
@@ -77,7 +77,7 @@ describe('migrate embedded-to-external', () => {
     expect(await host.servedStore()).toBe('embedded');
     expect(await filesOf(host)).toEqual(before);
     expect((await readRun(host.runDirectory)).outcome).toBe('rolled-back');
-  }, 120_000);
+  }, 300_000);
 
   it('starts the backend again on its embedded store when the target dies after the stop', async () => {
     const target = await startEtcd({ until: 'test' });
@@ -90,11 +90,11 @@ describe('migrate embedded-to-external', () => {
     expect(await host.servedStore()).toBe('embedded');
     expect(await filesOf(host)).toEqual(before);
     expect((await readRun(host.runDirectory)).outcome).toBe('given-up');
-  }, 120_000);
+  }, 300_000);
 
   it('puts the old configuration back when the backend refuses the new store', async () => {
     const target = await startEtcd({ until: 'test' });
-    const host = await startHost(target, { startTimeoutSeconds: 12 });
+    const host = await startHost(target, { startTimeoutSeconds: 30 });
     const before = await filesOf(host);
     // Of the two starts the first fails, as that of a backend whose grants do not suffice.
     const mark = join(host.folder, 'first-start');
@@ -104,7 +104,7 @@ describe('migrate embedded-to-external', () => {
     await expect(migrate(failing)).rejects.toMatchObject({ code: 'BACKEND_NOT_ANSWERING' });
     expect(await host.servedStore()).toBe('embedded');
     expect(await filesOf(host)).toEqual(before);
-  }, 120_000);
+  }, 300_000);
 
   it('loses nothing when the stop command kills the backend instead of stopping it', async () => {
     const target = await startEtcd({ until: 'test' });
@@ -118,7 +118,7 @@ describe('migrate embedded-to-external', () => {
     const client = await asRoot(target, host);
     expect(await missingFrom(client, await host.writer.stop())).toEqual([]);
     expect(report.facts.difference.walEntries).toBeGreaterThan(0);
-  }, 120_000);
+  }, 300_000);
 
   it('refuses a target with another store, and leaves both alone', async () => {
     const target = await startEtcd({ until: 'test' });
@@ -130,7 +130,7 @@ describe('migrate embedded-to-external', () => {
     expect(await host.servedStore()).toBe('embedded');
     expect((await client.range(singleKey(key))).entries[0]?.value.toString()).toBe('somebody else');
     await expect(stat(host.runDirectory)).rejects.toMatchObject({ code: 'ENOENT' });
-  }, 120_000);
+  }, 300_000);
 
   it('refuses an embedded cluster, and says what works instead', async () => {
     const source = await startEtcd({ members: 3, until: 'test' });
@@ -141,7 +141,7 @@ describe('migrate embedded-to-external', () => {
       code: 'SOURCE_IS_CLUSTER',
       hint: expect.stringContaining('restore etcd') as string,
     });
-  }, 120_000);
+  }, 300_000);
 
   it('plans without changing anything, and finds everything at once', async () => {
     const target = await startEtcd({ until: 'test', quotaBytes: 2 * 1024 * 1024 });
@@ -157,7 +157,7 @@ describe('migrate embedded-to-external', () => {
     const client = await target.connect();
     expect((await client.range({ start: Buffer.from([0]), countOnly: true })).count).toBe(0n);
     expect(await client.auth.users()).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it('gives the stopped store and the target the same digest', async () => {
     const target = await startEtcd({ until: 'test' });
@@ -170,7 +170,7 @@ describe('migrate embedded-to-external', () => {
     stopped.close();
     expect((await digestView(live)).lasting).toBe(wanted.lasting);
     expect(report.facts.verify.digest).toEqual(wanted);
-  }, 120_000);
+  }, 300_000);
 });
 
 async function filesOf(host: StagedHost): Promise<Record<string, string>> {

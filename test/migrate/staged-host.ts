@@ -133,7 +133,7 @@ async function settingsFor(
     sensuPasswordFile: await write('sensu-password', "sensu's `secret` of the \\ test #1\n"),
     profile: 'documented',
     enableAuth: true,
-    startTimeoutSeconds: 20,
+    startTimeoutSeconds: 90,
   };
 }
 
@@ -154,12 +154,12 @@ function argumentsOf(settings: StagedHost['settings'], runDirectory: string): st
     ],
     ...['--enable-auth', '--stop-command', settings.stopCommand, '--start-command', settings.startCommand],
     ...['--api-url', settings.apiUrl!, '--api-key-file', settings.apiKeyFile],
-    ...['--start-timeout', '20', '--run-dir', runDirectory, '--yes'],
+    ...['--start-timeout', '90', '--run-dir', runDirectory, '--yes'],
   ];
 }
 
 async function untilAnswers(staged: StagedBackend): Promise<void> {
-  const giveUpAt = performance.now() + 30_000;
+  const giveUpAt = performance.now() + 90_000;
   while ((await servedStore(staged)) === 'none') {
     if (performance.now() > giveUpAt) {
       const log = await readFile(join(staged.directory, 'backend.log'), 'utf8');
@@ -171,7 +171,7 @@ async function untilAnswers(staged: StagedBackend): Promise<void> {
 
 async function servedStore(staged: StagedBackend): Promise<'embedded' | 'external' | 'none'> {
   try {
-    await createApiClient({ url: staged.apiUrl, timeoutMs: 2000 }).version();
+    await createApiClient({ url: staged.apiUrl, timeoutMs: 15_000 }).version();
   } catch {
     return 'none';
   }
@@ -213,7 +213,7 @@ export function runFerry(
 
 /** Waits until the journal says so. */
 export async function untilJournalled(runDirectory: string, step: string, state = 'started'): Promise<void> {
-  const giveUpAt = performance.now() + 60_000;
+  const giveUpAt = performance.now() + 180_000;
   const wanted = new RegExp(`"type":"${state}"[^\\n]*"step":"${step}"`);
   for (;;) {
     const journal = await readFile(join(runDirectory, 'journal.ndjson'), 'utf8').catch(() => '');

@@ -40,7 +40,7 @@ function rbac(
     const child = execFile(
       process.execPath,
       [program, 'rbac', args[0]!, '--endpoints', etcd.endpoint, ...args.slice(1)],
-      { env: options.env ?? {}, timeout: 30_000 },
+      { env: options.env ?? {}, timeout: 120_000 },
       (_error, stdout, stderr) => {
         resolve({ exitCode: child.exitCode, stdout, stderr });
       },

@@ -139,7 +139,7 @@ describe('limits of the target', () => {
       const client = await etcd.connect();
       // Slowly: etcd looks at the size of its file, which grows only every 100 ms.
       const source = store(2000, 8000, 100);
-      const slow = interrupted(source, () => sleep(30));
+      const slow = interrupted(source, () => sleep(150));
       await expect(restore(client, slow)).rejects.toMatchObject({
         kind: 'refused',
         code: 'ETCD_NO_SPACE',

@@ -39,7 +39,7 @@ async function pidOf(directory: string): Promise<number | undefined> {
   return pid > 0 ? pid : undefined;
 }
 
-const stopTimeoutMs = 20_000;
+const stopTimeoutMs = 60_000;
 
 async function stop(directory: string): Promise<void> {
   const pid = await pidOf(directory);

@@ -22,7 +22,7 @@ export interface EmbeddedEtcd {
   readonly stop: () => Promise<void>;
 }
 
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 90_000;
 
 /** A real etcd on Sensu's own folders, with the settings that are compiled into sensu-backend. */
 export async function startEmbeddedEtcd(binary: string, settings: EmbeddedSettings): Promise<EmbeddedEtcd> {
