@@ -2,9 +2,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startThrowawayEtcd } from '../src/etcd/throwaway.js';
+import { benchCold } from './cold.js';
 import { benchDowntime } from './downtimes.js';
 import { benchRestore } from './restores.js';
 import { benchBinaries, ferry, fill } from './setup.js';
+import { benchSizes } from './sizes.js';
 import { benchSnapshots } from './snapshots.js';
 import { printTable, seconds, type Row } from './table.js';
 import { inTurns, median, run } from './timing.js';
@@ -30,7 +32,9 @@ async function benchStore(binaries: Awaited<ReturnType<typeof benchBinaries>>): 
     const rows = await benchSnapshots(source.endpoint, binaries, folder);
     await run(ferry('snapshot', 'save', '--endpoints', source.endpoint, '--to', folder));
     const archive = (await readdir(folder)).find((name) => name.endsWith('.sferry'))!;
-    return [...rows, ...(await benchRestore(source, join(folder, archive), binaries, folder))];
+    rows.push(...(await benchSizes(join(folder, archive), join(folder, 'peer.db'))));
+    rows.push(...(await benchRestore(source, join(folder, archive), binaries, folder)));
+    return [...rows, ...(await benchCold(source, folder))];
   } finally {
     await source.stop();
   }
