@@ -16,10 +16,19 @@ export interface DecryptionFlags {
 
 const gather = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
+export function addRecipientOption(command: Command): Command {
+  return command.option(
+    '--recipient <age1...>',
+    'encrypt for this public key of age; may be given several times',
+    gather,
+  );
+}
+
 export function addEncryptionOptions(command: Command): Command {
-  return command
-    .option('--recipient <age1...>', 'encrypt for this public key of age; may be given several times', gather)
-    .option('--passphrase-file <file>', 'encrypt with the passphrase in this file, - for standard input');
+  return addRecipientOption(command).option(
+    '--passphrase-file <file>',
+    'encrypt with the passphrase in this file, - for standard input',
+  );
 }
 
 export function addDecryptionOptions(command: Command): Command {

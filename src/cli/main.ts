@@ -16,6 +16,11 @@ const topCommands: readonly {
     load: async () => (await import('./snapshot.js')).addSnapshotCommands,
   },
   {
+    name: 'dump',
+    description: 'write the resources of a store as YAML or JSON, as sensuctl does, and say what is lost',
+    load: async () => (await import('./dump.js')).defineDump,
+  },
+  {
     name: 'restore',
     description: 'bring a store back',
     load: async () => (await import('./restore.js')).addRestoreCommands,

@@ -1,4 +1,5 @@
 import {
+  isApiList,
   isApiObject,
   type ApiObject,
   type ApiResource,
@@ -21,11 +22,11 @@ export function jsonDocument({ type, apiVersion, metadata, spec }: ApiResource):
 
 function json(value: ApiValue, indent: string): string {
   if (typeof value === 'string') return jsonText(value);
-  if (Array.isArray(value))
+  if (isApiList(value))
     return block(
       '[',
       ']',
-      (value as readonly ApiValue[]).map((item) => json(item, `${indent}  `)),
+      value.map((item) => json(item, `${indent}  `)),
       indent,
     );
   if (!isApiObject(value)) return String(value);

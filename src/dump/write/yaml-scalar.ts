@@ -133,7 +133,7 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 function doubleQuoted(text: string, indent: number, column: number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   let written = '"';
   let at = column;
   for (const [index, character] of characters.entries()) {
@@ -154,9 +154,6 @@ function doubleQuoted(text: string, indent: number, column: number): string {
 
 function escaped(character: string): string {
   const code = character.codePointAt(0)!;
-  const [letter, length] = code <= 0xff ? ['x', 2] : code <= 0xffff ? ['u', 4] : ['U', 8];
-  return `\\${letter}${code
-    .toString(16)
-    .toUpperCase()
-    .padStart(length as number, '0')}`;
+  const [letter, length]: [string, number] = code <= 0xff ? ['x', 2] : code <= 0xffff ? ['u', 4] : ['U', 8];
+  return `\\${letter}${code.toString(16).toUpperCase().padStart(length, '0')}`;
 }

@@ -1,4 +1,5 @@
 import {
+  isApiList,
   isApiObject,
   type ApiObject,
   type ApiResource,
@@ -40,9 +41,9 @@ class YamlLines {
 
   /** From behind a colon, at the column, to the end of the line. */
   #value(value: ApiValue, indent: number, column: number): void {
-    if (Array.isArray(value) && value.length > 0) {
+    if (isApiList(value) && value.length > 0) {
       this.text += '\n';
-      this.#list(value as readonly ApiValue[], indent);
+      this.#list(value, indent);
     } else if (isApiObject(value) && !isEmptyObject(value)) {
       this.text += '\n';
       this.#object(value, indent + 2, true);
@@ -59,9 +60,9 @@ class YamlLines {
   }
 
   #item(item: ApiValue, indent: number): void {
-    if (Array.isArray(item) && item.length > 0) {
+    if (isApiList(item) && item.length > 0) {
       // A list in a list begins on the line of its dash.
-      const [first, ...rest] = item as readonly ApiValue[];
+      const [first, ...rest] = item;
       this.text += ' -';
       this.#item(first!, indent + 2);
       this.#list(rest, indent + 2);
@@ -85,7 +86,7 @@ class YamlLines {
 function scalar(value: ApiValue, indent: number, column: number): string {
   if (typeof value === 'string') return yamlText(value, indent, column);
   if (typeof value === 'number') return yamlNumber(value);
-  if (Array.isArray(value)) return '[]';
+  if (isApiList(value)) return '[]';
   return typeof value === 'object' && value !== null ? '{}' : String(value);
 }
 
@@ -135,7 +136,7 @@ export function compareNatural(a: string, b: string): number {
   if (i === length) return a.length - b.length;
   const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
   if (isLowerCase(x) && isLowerCase(y)) return x - y;
-  return compareFrom([...a], [...b]);
+  return compareFrom(Array.from(a), Array.from(b));
 }
 
 function isLowerCase(code: number): boolean {

@@ -29,6 +29,10 @@ export function isApiObject(value: ApiValue | undefined): value is ApiObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+export function isApiList(value: ApiValue | undefined): value is readonly ApiValue[] {
+  return Array.isArray(value);
+}
+
 /** The object at a name, or an empty one. */
 export function objectAt(object: ApiObject, name: string): ApiObject {
   const value = object[name];
@@ -44,7 +48,7 @@ export function textAt(object: ApiObject, name: string): string {
 /** The list at a name, or an empty one. */
 export function listAt(object: ApiObject, name: string): readonly ApiValue[] {
   const value = object[name];
-  return Array.isArray(value) ? (value as readonly ApiValue[]) : [];
+  return isApiList(value) ? value : [];
 }
 
 const beyondBasicPlane = /[\ud800-\udfff]/;

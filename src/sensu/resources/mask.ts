@@ -1,4 +1,4 @@
-import { isApiObject, type ApiValue } from './api-value.js';
+import { isApiList, isApiObject, type ApiValue } from './api-value.js';
 
 /** What stands in the place of a secret in reports. */
 export const masked = '(hidden)';
@@ -15,22 +15,25 @@ const references = /(^|\.)secrets(\.\d+)?\.(name|secret)$/;
  * variables or of HTTP headers, no password in a URL.
  * @param path Names joined by dots, such as `spec.env_vars`.
  * @param names Further names that hold secrets, as an entity's `redact` lists them.
+ * @param mask What stands in the place of a secret.
  */
-export function maskValue(path: string, value: ApiValue, names: ReadonlySet<string> = new Set()): ApiValue {
+export function maskValue(
+  path: string,
+  value: ApiValue,
+  names: ReadonlySet<string> = new Set(),
+  mask: string = masked,
+): ApiValue {
   if (value === null || typeof value === 'boolean') return value;
-  if (isSecretPath(path, names)) return masked;
-  if (Array.isArray(value)) {
-    return (value as readonly ApiValue[]).map((item, index) => maskValue(`${path}.${index}`, item, names));
-  }
+  if (isSecretPath(path, names)) return mask;
+  const within = (name: string | number, inner: ApiValue): ApiValue =>
+    maskValue(`${path}.${name}`, inner, names, mask);
+  if (isApiList(value)) return value.map((item, index) => within(index, item));
   if (isApiObject(value)) {
-    const entries = Object.entries(value);
-    return Object.fromEntries(
-      entries.map(([name, inner]) => [name, maskValue(`${path}.${name}`, inner, names)]),
-    );
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, within(name, inner)]));
   }
   if (typeof value !== 'string') return value;
-  if (/(^|\.)env_vars\.\d+$/.test(path)) return value.replace(/=.*$/s, `=${masked}`);
-  return value.replace(/(\w+:\/\/[^\s/:@]*):[^\s/@]+@/g, `$1:${masked}@`);
+  if (/(^|\.)env_vars\.\d+$/.test(path)) return value.replace(/=.*$/s, `=${mask}`);
+  return value.replace(/(\w+:\/\/[^\s/:@]*):[^\s/@]+@/g, `$1:${mask}@`);
 }
 
 function isSecretPath(path: string, names: ReadonlySet<string>): boolean {

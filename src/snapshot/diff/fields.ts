@@ -1,4 +1,4 @@
-import { isApiObject, type ApiValue } from '../../sensu/resources/api-value.js';
+import { isApiList, isApiObject, type ApiValue } from '../../sensu/resources/api-value.js';
 
 /** A field that differs. Undefined where that side has no such field. */
 export interface FieldChange {
@@ -20,18 +20,14 @@ export function changedFields(
       changedFields(before[name], after[name], path === '' ? name : `${path}.${name}`),
     );
   }
-  if (isList(before) && isList(after) && before.length === after.length && before.every(isApiObject)) {
+  if (isApiList(before) && isApiList(after) && before.length === after.length && before.every(isApiObject)) {
     return before.flatMap((item, index) => changedFields(item, after[index], `${path}.${index}`));
   }
   return isEqual(before, after) ? [] : [{ path, before, after }];
 }
 
-function isList(value: ApiValue | undefined): value is readonly ApiValue[] {
-  return Array.isArray(value);
-}
-
 function isEqual(a: ApiValue | undefined, b: ApiValue | undefined): boolean {
-  if (isList(a) && isList(b))
+  if (isApiList(a) && isApiList(b))
     return a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
   if (isApiObject(a) && isApiObject(b)) return changedFields(a, b, '').length === 0;
   return Object.is(a, b);

@@ -1,0 +1,208 @@
+import type { Command } from 'commander';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import type { DumpFormat, DumpOptions } from '../dump/dump.js';
+import type { DumpItem } from '../dump/item.js';
+import type { LossReport } from '../dump/loss-report.js';
+import type { DumpOutput } from '../dump/output.js';
+import type { StoreView } from '../store/view.js';
+import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
+import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
+import { ExitCode } from './exit-codes.js';
+import { describeLosses } from './loss-text.js';
+import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
+
+interface DumpFlags extends OutputOptions, SourceFlags, ConnectionFlags, DataDirFlags, EncryptionFlags {
+  readonly from?: string;
+  readonly types?: string;
+  readonly omit?: string;
+  readonly namespace?: string;
+  readonly format: string;
+  readonly output?: string;
+  readonly split?: boolean;
+  readonly overwrite?: boolean;
+  readonly withSecrets?: boolean;
+  readonly acceptLoss?: boolean;
+}
+
+export function defineDump(command: Command): void {
+  command
+    .option('--from <store>', 'FILE.sferry, FILE.db, <state-dir>/etcd, or s3://bucket/prefix/FILE')
+    .option('--types <list>', "sensuctl's names: all, checks,handlers, core/v2.CheckConfig", 'all')
+    .option('--omit <list>', 'types to leave out, such as events,apikeys')
+    .option('--namespace <name>', 'of what lies in a namespace, only what lies in this one')
+    .option('--format <name>', 'yaml or wrapped-json', 'yaml')
+    .option('--output <path>', 'write to a file, or with --split to a folder; default standard output')
+    .option('--split', 'one file a namespace and kind')
+    .option('--overwrite', 'have this dump in the place of an earlier one')
+    .option('--with-secrets', 'hide nothing, and give users their password hashes: the dump is a secret')
+    .option('--accept-loss', 'exit 0 although something is lost');
+  addRecipientOption(command);
+  addOutputOptions(addSourceOptions(addDataDirOption(addConnectionOptions(command)))).action(runs(dump));
+}
+
+async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> {
+  const { parseSelection } = await import('../dump/selection.js');
+  const selection = parseSelection(flags);
+  const format = parseFormat(flags.format);
+  checkOutputFlags(flags);
+  const encryption = await encryptionFrom(
+    { ...(flags.recipient && { recipient: flags.recipient }) },
+    context,
+  );
+  const source = await openSource(context, flags);
+  try {
+    const { dumpStore } = await import('../dump/store-source.js');
+    const { separators } = await import('../dump/dump.js');
+    const output = await openOutput(context, flags, separators[format], encryption);
+    if (flags.withSecrets === true && encryption === undefined) warnOfSecrets(context);
+    const options = { format, withSecrets: flags.withSecrets === true };
+    return await written(context, flags, dumpStore(source.view, selection, context), output, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function written(
+  context: Context,
+  flags: DumpFlags,
+  items: AsyncIterable<DumpItem>,
+  output: DumpOutput,
+  options: DumpOptions,
+): Promise<CommandResult> {
+  const { writeDump } = await import('../dump/dump.js');
+  const { ReaderGone } = await import('../dump/output.js');
+  try {
+    return resultOf(context, flags, await writeDump(context, items, output, options));
+  } catch (error) {
+    await output.abandon();
+    // Whoever reads it has seen enough, as `head` has.
+    if (error instanceof ReaderGone) return { text: '', json: {} };
+    throw error;
+  }
+}
+
+function resultOf(context: Context, flags: DumpFlags, report: LossReport): CommandResult {
+  const text = describeLosses(report, flags);
+  if (flags.output === undefined) context.report.info(text);
+  return {
+    text: flags.output === undefined || flags.quiet === true ? '' : text,
+    json: flags.output === undefined ? {} : { output: flags.output, ...report },
+    exit: report.loses && flags.acceptLoss !== true ? ExitCode.warnings : ExitCode.done,
+  };
+}
+
+interface Source {
+  readonly view: StoreView;
+  readonly close: () => Promise<void> | void;
+}
+
+/** Exactly one source is named; the variable of etcdctl counts where none is. */
+async function openSource(context: Context, flags: DumpFlags): Promise<Source> {
+  const named = [flags.from, flags.dataDir, flags.endpoints].filter((source) => source !== undefined);
+  if (named.length > 1) throw sources('Several sources are named for one dump.');
+  if (flags.from !== undefined) {
+    const { openStore } = await import('../snapshot/open.js');
+    const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
+    return { view, close: view.close };
+  }
+  if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
+  if (named.length === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined)
+    throw sources('A dump needs a source.');
+  return openLive(context, flags);
+}
+
+async function openStopped(context: Context, folders: readonly string[]): Promise<Source> {
+  const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
+  const { asView } = await import('../snapshot/store-view.js');
+  const { warnOfStopped } = await import('./stopped-words.js');
+  const members = await openStoppedMembers(context, folders);
+  warnOfStopped(members, context.report);
+  const view = asView(members.directory);
+  return { view, close: view.close };
+}
+
+async function openLive(context: Context, flags: DumpFlags): Promise<Source> {
+  const options = await connectOptionsFrom(flags, context);
+  const { connect } = await import('../etcd/connect.js');
+  const { openLiveView } = await import('../etcd/live-view.js');
+  const client = await connect(options);
+  try {
+    return { view: await openLiveView(client), close: () => client.close() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+async function openOutput(
+  context: Context,
+  flags: DumpFlags,
+  separator: string,
+  encryption: Awaited<ReturnType<typeof encryptionFrom>>,
+): Promise<DumpOutput> {
+  const replace = flags.overwrite === true;
+  if (flags.split === true) {
+    const { SplitOutput } = await import('../dump/split-output.js');
+    const ending = flags.format === 'yaml' ? '.yml' : '.json';
+    return SplitOutput.create(flags.output!, { separator, ending, replace });
+  }
+  const { EncryptedSink, FileSink, StandardOutput, StreamOutput } = await import('../dump/output.js');
+  const sink =
+    flags.output === undefined
+      ? new StandardOutput(process.stdout, context.signal)
+      : await FileSink.create(flags.output, replace);
+  return new StreamOutput(
+    encryption === undefined ? sink : await EncryptedSink.create(sink, encryption),
+    separator,
+  );
+}
+
+function parseFormat(value: string): DumpFormat {
+  if (value === 'yaml' || value === 'wrapped-json') return value;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'FORMAT_UNKNOWN',
+    message: `There is no format ${JSON.stringify(value)} of a dump.`,
+    hint: 'Use yaml or wrapped-json.',
+  });
+}
+
+function checkOutputFlags({ split, output, json, recipient }: DumpFlags): void {
+  const usage = (code: string, message: string, hint: string): FerryError =>
+    new FerryError({ kind: 'usage', code, message, hint });
+  if (split === true && output === undefined) {
+    throw usage('OUTPUT_MISSING', '--split writes a folder, and none is named.', 'Add --output FOLDER.');
+  }
+  if (split === true && recipient !== undefined) {
+    throw usage(
+      'SPLIT_NOT_ENCRYPTED',
+      'Only a dump in one file is encrypted.',
+      'Leave out --split or --recipient.',
+    );
+  }
+  if (json === true && output === undefined) {
+    throw usage(
+      'OUTPUT_TAKEN',
+      'A document on standard output, which --json asks for, would be in the dump.',
+      'Add --output FILE, or leave out --json: the report is then said on standard error.',
+    );
+  }
+}
+
+function warnOfSecrets({ report }: Context): void {
+  report.warn(
+    'The dump holds password hashes and what entities hide, and is not encrypted: keep it as you keep passwords, or add --recipient.',
+  );
+}
+
+function sources(message: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'SOURCE_UNCLEAR',
+    message,
+    hint: 'Give --from FILE, --data-dir FOLDER, or --endpoints URLS.',
+  });
+}

@@ -1,0 +1,92 @@
+import { formatCount } from '../core/units.js';
+import type { Listing, LossReport } from '../dump/loss-report.js';
+import { printable } from './table.js';
+
+interface Flags {
+  readonly output?: string;
+  readonly withSecrets?: boolean;
+}
+
+/** What is in the dump, and what is not: a line each. */
+export function describeLosses(report: LossReport, { output, withSecrets }: Flags): string {
+  const where = output === undefined ? '' : ` to ${printable(output)}`;
+  const types = Object.entries(report.types).map(([type, count]) => `${formatCount(count)} ${type}`);
+  const losses = lossLines(report, withSecrets === true);
+  return [
+    `Dumped ${formatCount(report.resources)} resources${where}: ${types.join(', ') || 'none'}.`,
+    ...(losses.length > 0
+      ? ['Lost with this dump:', ...losses.map((line) => `  ${line}`)]
+      : ['Nothing is lost with this dump, but what no dump holds.']),
+    'When sensuctl create reads it:',
+    ...restoreLines(report).map((line) => `  ${line}`),
+    `No dump holds: ${report.neverHeld.join('; ')}.`,
+  ].join('\n');
+}
+
+function lossLines(report: LossReport, withSecrets: boolean): string[] {
+  const { usersWithoutPassword: users, apiKeys } = report;
+  const lines = [
+    users.length > 0 &&
+      `the passwords of ${count(users.length, 'user')}: ${users.join(', ')}${withSecrets ? ' (none is stored)' : ' (--with-secrets carries them)'}`,
+    apiKeys.length > 0 &&
+      `${count(apiKeys.length, 'API key')}, which create refuses, although the dump has them in clear: ${apiKeys.map(({ owner, hint }) => `${hint} of ${owner}`).join(', ')}`,
+    listed(
+      report.redacted,
+      'resource with masked values',
+      ({ type, namespace, name, paths }) => `${type} ${inNamespace(namespace, name)} (${paths.join(', ')})`,
+    ),
+    listed(
+      report.fieldsNotShown,
+      'resource with fields that no dump shows',
+      ({ type, namespace, name, paths }) => `${type} ${inNamespace(namespace, name)} (${paths.join(', ')})`,
+    ),
+    listed(report.unreadable, 'value that cannot be decoded', ({ key, why }) => `${key} (${why})`),
+    listed(report.halfEntities, 'state of an entity that has no configuration', ({ namespace, name }) =>
+      inNamespace(namespace, name),
+    ),
+    ...report.leftOut.map(
+      ({ group, keys }) => `${count(keys, 'key')} under ${group}, of a kind that no dump holds`,
+    ),
+    ...report.skippedTypes.map(({ type, why }) => `everything of the type ${type}: ${why}`),
+    listed(
+      report.refusedEntities,
+      'entity that create refuses, as an agent manages it',
+      ({ namespace, name }) => inNamespace(namespace, name),
+    ),
+    listed(report.silencesCutShort, 'silence that Sensu 6.12 cuts to a day', ({ namespace, name }) =>
+      inNamespace(namespace, name),
+    ),
+  ];
+  return lines.filter((line) => line !== false && line !== undefined).map((line) => printable(line));
+}
+
+function restoreLines({ labelled, eventsHandledAgain, apiKeys }: LossReport): string[] {
+  const lines = [
+    `${count(labelled, 'resource')} get the label sensu.io/managed_by: sensuctl`,
+    eventsHandledAgain > 0 &&
+      `${count(eventsHandledAgain, 'event')} go to their handlers again: --omit events`,
+    apiKeys.length > 0 && 'it stops at the first API key: --omit apikeys',
+  ];
+  return lines.filter((line) => line !== false);
+}
+
+function listed<Item>(
+  { count: total, first }: Listing<Item>,
+  what: string,
+  show: (item: Item) => string,
+): string | undefined {
+  if (total === 0) return undefined;
+  const more = total > first.length ? ` and ${formatCount(total - first.length)} more` : '';
+  return `${total === 1 ? `a ${what}` : `${formatCount(total)} times: a ${what}`}: ${first.map(show).join(', ')}${more}`.replace(
+    /^a (?=[aeio])/,
+    'an ',
+  );
+}
+
+function count(number: number, what: string): string {
+  return `${formatCount(number)} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function inNamespace(namespace: string, name: string): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
+}

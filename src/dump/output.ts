@@ -1,0 +1,192 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { FerryError, systemCode } from '../core/errors.js';
+import { PartFile } from '../core/part-file.js';
+import type { CipherStream, Encryption } from '../snapshot/encryption.js';
+import type { ResourceName } from './loss-report.js';
+
+/** Where the documents of a dump go. */
+export interface DumpOutput {
+  /** Takes a document. Waits where those who read cannot keep up. */
+  write(document: string, of: ResourceName): Promise<void>;
+  /** All is written: gives files their names. */
+  finish(): Promise<void>;
+  /** Leaves nothing behind. */
+  abandon(): Promise<void>;
+}
+
+/** Whoever read the dump has seen enough. */
+export class ReaderGone extends Error {
+  override readonly name = 'ReaderGone';
+}
+
+/** Takes bytes in order. */
+export interface ByteSink {
+  write(bytes: Buffer): Promise<void>;
+  finish(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+const pieceSize = 256 * 1024;
+/** The first piece is on its way at once: someone waits for it. */
+const firstPiece = 4 * 1024;
+
+/** All documents in one stream, in pieces. */
+export class StreamOutput implements DumpOutput {
+  readonly #sink: ByteSink;
+  readonly #separator: string;
+  #pending: string[] = [];
+  #length = 0;
+  #limit = firstPiece;
+  #isFirst = true;
+
+  /** @param separator Stands between documents. */
+  constructor(sink: ByteSink, separator: string) {
+    this.#sink = sink;
+    this.#separator = separator;
+  }
+
+  async write(document: string): Promise<void> {
+    if (!this.#isFirst) this.#pending.push(this.#separator);
+    this.#isFirst = false;
+    this.#pending.push(document);
+    this.#length += document.length;
+    if (this.#length >= this.#limit) await this.#flush();
+  }
+
+  async finish(): Promise<void> {
+    await this.#flush();
+    await this.#sink.finish();
+  }
+
+  abandon(): Promise<void> {
+    return this.#sink.abandon();
+  }
+
+  async #flush(): Promise<void> {
+    const bytes = Buffer.from(this.#pending.join(''));
+    this.#pending = [];
+    this.#length = 0;
+    this.#limit = pieceSize;
+    if (bytes.length > 0) await this.#sink.write(bytes);
+  }
+}
+
+/** A file that is there whole or not at all, 0600 from its first byte. */
+export class FileSink implements ByteSink {
+  readonly #path: string;
+  readonly #part: PartFile;
+  readonly #replace: boolean;
+
+  private constructor(path: string, part: PartFile, replace: boolean) {
+    this.#path = path;
+    this.#part = part;
+    this.#replace = replace;
+  }
+
+  /** @param replace Whether a file of that name gives way; else it is refused when the dump is there. */
+  static async create(path: string, replace: boolean): Promise<FileSink> {
+    return new FileSink(path, await PartFile.create(path), replace);
+  }
+
+  write(bytes: Buffer): Promise<void> {
+    return this.#part.write(bytes);
+  }
+
+  finish(): Promise<void> {
+    return this.#replace ? this.#part.replace(this.#path) : this.#part.commit(this.#path);
+  }
+
+  abandon(): Promise<void> {
+    return this.#part.discard();
+  }
+}
+
+/** Standard output. Waits for its reader; stops with ReaderGone when that has ended. */
+export class StandardOutput implements ByteSink {
+  readonly #stream: Writable;
+  readonly #signal: AbortSignal;
+  #fault: unknown;
+
+  constructor(stream: Writable, signal: AbortSignal) {
+    this.#stream = stream;
+    this.#signal = signal;
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    this.#throwFault();
+    const hasRoom = this.#stream.write(bytes, (error) => {
+      this.#fault ??= error ?? undefined;
+    });
+    if (hasRoom) return;
+    await Promise.race([
+      once(this.#stream, 'drain', { signal: this.#signal }),
+      once(this.#stream, 'close', { signal: this.#signal }),
+    ]).catch((error: unknown) => {
+      this.#fault ??= error;
+    });
+    this.#signal.throwIfAborted();
+    this.#throwFault();
+  }
+
+  async finish(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#stream.write('', (error) => {
+        this.#fault ??= error ?? undefined;
+        resolve();
+      });
+    });
+    this.#throwFault();
+  }
+
+  abandon(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #throwFault(): void {
+    if (this.#fault === undefined) return;
+    const code = systemCode(this.#fault) ?? 'unknown error';
+    if (['EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'].includes(code))
+      throw new ReaderGone();
+    throw new FerryError({
+      kind: 'failed',
+      code: 'OUTPUT_NOT_WRITTEN',
+      message: `The dump cannot be written to standard output (${code}).`,
+      hint: 'What was written so far is not the whole dump. Free space, or see why its reader has ended.',
+      cause: this.#fault,
+    });
+  }
+}
+
+/** Encrypts with age on the way to another sink. */
+export class EncryptedSink implements ByteSink {
+  readonly #cipher: CipherStream;
+  readonly #sink: ByteSink;
+
+  private constructor(cipher: CipherStream, sink: ByteSink) {
+    this.#cipher = cipher;
+    this.#sink = sink;
+  }
+
+  static async create(sink: ByteSink, encryption: Encryption): Promise<EncryptedSink> {
+    const { startEncryption } = await import('../snapshot/encryption.js');
+    // The piece is valid until this returns, and a stream may keep it for longer.
+    return new EncryptedSink(
+      await startEncryption(encryption, (piece) => sink.write(Buffer.from(piece))),
+      sink,
+    );
+  }
+
+  write(bytes: Buffer): Promise<void> {
+    return this.#cipher.write(bytes);
+  }
+
+  async finish(): Promise<void> {
+    await this.#cipher.end();
+    await this.#sink.finish();
+  }
+
+  abandon(): Promise<void> {
+    return this.#sink.abandon();
+  }
+}

@@ -1,0 +1,68 @@
+import { FerryError } from '../core/errors.js';
+import { resourceKinds, type ResourceKind } from '../sensu/resources/kinds.js';
+
+/** Which resources a dump is to hold. */
+export interface Selection {
+  /** In sensuctl's order. */
+  readonly kinds: readonly ResourceKind[];
+  /** Whether a commercial type, such as `secrets/v1.Provider`, is to be in it. */
+  readonly hasEnterprise: (fullName: string) => boolean;
+  readonly enterprise: boolean;
+  /** Of what lies in a namespace, only what lies in this one. */
+  readonly namespace: string | undefined;
+}
+
+export interface SelectionFlags {
+  /** Such as `checks,core/v2.Handler`, or `all`. Default `all`. */
+  readonly types?: string;
+  readonly omit?: string;
+  readonly namespace?: string;
+}
+
+/** @throws FerryError TYPE_UNKNOWN (`usage`), naming the types that there are */
+export function parseSelection({ types = 'all', omit = '', namespace }: SelectionFlags): Selection {
+  const wanted = parseTypes(types);
+  const omitted = parseTypes(omit);
+  const has = (name: string): boolean => (wanted.has('all') || wanted.has(name)) && !omitted.has(name);
+  const everyEnterprise = wanted.has('all') && !omitted.has('all');
+  return {
+    kinds: omitted.has('all') ? [] : resourceKinds.filter((kind) => has(fullName(kind))),
+    hasEnterprise: has,
+    enterprise: everyEnterprise || [...wanted].some((name) => !isCore(name) && name !== 'all'),
+    namespace,
+  };
+}
+
+/** As sensuctl writes it, such as `core/v2.CheckConfig`. */
+export function fullName({ type, apiVersion }: Pick<ResourceKind, 'type' | 'apiVersion'>): string {
+  return `${apiVersion}.${type}`;
+}
+
+function isCore(name: string): boolean {
+  return name.startsWith('core/');
+}
+
+/** Commercial types are known by their full names alone: which there are, only their own Sensu knows. */
+const enterpriseName = /^[a-z][\w-]*\/v\d\w*\.[A-Z]\w*$/;
+
+function parseTypes(list: string): ReadonlySet<string> {
+  const names = list.split(',').map((name) => name.trim());
+  return new Set(names.filter((name) => name !== '').map(parseType));
+}
+
+function parseType(name: string): string {
+  if (name === 'all') return name;
+  const kind = resourceKinds.find(
+    (candidate) =>
+      fullName(candidate).toLowerCase() === name.toLowerCase() ||
+      [candidate.shortName, candidate.type.toLowerCase()].includes(name.toLowerCase()),
+  );
+  if (kind !== undefined) return fullName(kind);
+  if (enterpriseName.test(name) && !isCore(name)) return name;
+  throw new FerryError({
+    kind: 'usage',
+    code: 'TYPE_UNKNOWN',
+    message: `There is no type ${JSON.stringify(name)}.`,
+    hint: `Use ${resourceKinds.map(({ shortName }) => shortName).join(', ')}, the full name of a commercial type such as secrets/v1.Provider, or all.`,
+  });
+}
