@@ -255,6 +255,6 @@ describe('a silence that the double takes', () => {
     await put('Silenced', metadata, { subscription: 'linux', expire: -1, begin: 1_795_401_170 });
     const stored = await find('Silenced', 'linux:*', 'default');
     // As in the store of kitchen-sink-6.12.0.
-    expect(stored?.spec).toMatchObject({ expire: -1, expire_at: 1_795_487_570, creator: 'admin' });
+    expect(stored?.spec).toMatchObject({ expire: -1n, expire_at: 1_795_487_570n, creator: 'admin' });
   });
 });

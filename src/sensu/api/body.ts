@@ -6,13 +6,18 @@ import {
   type ApiObject,
   type ApiResource,
 } from '../resources/api-value.js';
+import { canonicalResource } from '../resources/canonical.js';
 import type { ApiRoute } from './routes.js';
 
 /**
  * The resource out of a body. The open types have their metadata among their fields; commercial ones come in a
  * wrapper, which is the form that sensuctl writes.
  */
-export function fromBody({ type, apiVersion }: ApiRoute, body: ApiObject): ApiResource {
+export function fromBody(route: ApiRoute, body: ApiObject): ApiResource {
+  return canonicalResource(partsOf(route, body));
+}
+
+function partsOf({ type, apiVersion }: ApiRoute, body: ApiObject): ApiResource {
   if (isApiObject(body['spec']) && textAt(body, 'api_version') !== '') {
     return { type, apiVersion, metadata: objectAt(body, 'metadata'), spec: body['spec'] };
   }
