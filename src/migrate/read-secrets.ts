@@ -1,5 +1,7 @@
 import { readSecretFile } from '../core/secret-file.js';
+import type { Credentials } from '../etcd/client.js';
 import { readTlsFiles } from '../etcd/tls-files.js';
+import { refuseLongPassword } from '../rbac/password-file.js';
 import { rootName, sensuUser } from '../rbac/wanted.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 
@@ -8,14 +10,14 @@ export async function readSecrets(settings: RecordedSettings): Promise<Secrets> 
   const { rootPasswordFile, sensuPasswordFile, apiKeyFile } = settings;
   return {
     targetTls: await readTlsFiles(settings.tls),
-    root:
-      rootPasswordFile === undefined
-        ? undefined
-        : { username: rootName, password: await readSecretFile(rootPasswordFile, 'root password') },
-    sensu: {
-      username: sensuUser,
-      password: await readSecretFile(sensuPasswordFile, `password of the etcd user ${sensuUser}`),
-    },
+    root: rootPasswordFile === undefined ? undefined : await readCredentials(rootPasswordFile, rootName),
+    sensu: await readCredentials(sensuPasswordFile, sensuUser),
     apiKey: apiKeyFile === undefined ? undefined : await readSecretFile(apiKeyFile, 'API key'),
   };
+}
+
+async function readCredentials(path: string, username: string): Promise<Credentials> {
+  const password = await readSecretFile(path, `password of the etcd user ${username}`);
+  refuseLongPassword(password, username);
+  return { username, password };
 }

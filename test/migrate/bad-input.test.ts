@@ -42,16 +42,20 @@ async function filesOf({ settings }: StagedHost): Promise<Record<string, string>
 
 describe('what cannot be migrated is refused before anything is changed:', () => {
   it(
-    'an API key or URL that would have failed only after the switch',
+    'an API key, URL or password that would have failed only half way',
     async () => {
       const target = await startEtcd({ until: 'test' });
       const host = await startHost(target);
       const before = await filesOf(host);
       const wrongKey = join(host.folder, 'wrong-key');
       await writeFile(wrongKey, '00000000-0000-4000-8000-000000000000', { mode: 0o600 });
+      // etcd would compare its first 72 bytes, or refuse it half way.
+      const tooLong = join(host.folder, 'too-long');
+      await writeFile(tooLong, 'x'.repeat(73), { mode: 0o600 });
       const noKey = join(host.folder, 'no-key');
       await writeFile(noKey, 'not a key at all', { mode: 0o600 });
       const cases: readonly [Record<string, string>, number, string][] = [
+        [{ '--sensu-password-file': tooLong }, 2, 'PASSWORD_TOO_LONG'],
         [{ '--api-key-file': wrongKey }, 12, 'API_DENIED'],
         [{ '--api-key-file': noKey }, 2, 'API_KEY_UNUSABLE'],
         [{ '--api-key-file': join(host.folder, 'none') }, 2, 'SECRET_FILE_UNUSABLE'],

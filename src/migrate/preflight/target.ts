@@ -52,7 +52,7 @@ export async function inspectTarget(
       ...(await alarms(client)),
       ...(await reachability(client, members)),
       ...(source ? standingFindings(await lookAtStanding(context, client, source)) : []),
-      ...quota(http, source),
+      ...quota(http, source, usedByOthers(facts, statuses)),
       ...clock(http),
       ...authentication(facts, wishes),
       compaction(),
@@ -187,7 +187,16 @@ async function reachability(client: EtcdClient, members: readonly Member[]): Pro
   return findings.flat();
 }
 
-function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFacts | undefined): Finding[] {
+/** Of the fullest member; keys of Sensu there are an earlier copy, whose room is used again. */
+function usedByOthers({ keys }: TargetFacts, statuses: readonly MemberStatus[]): number {
+  return keys > 0n ? 0 : Math.max(...statuses.map(({ dbSizeInUse }) => Number(dbSizeInUse)));
+}
+
+function quota(
+  http: readonly (ServerHttpFacts | undefined)[],
+  source: SourceFacts | undefined,
+  used: number,
+): Finding[] {
   const known = http.flatMap((facts) => facts?.quotaBytes ?? []);
   if (known.length === 0) {
     return [
@@ -199,11 +208,11 @@ function quota(http: readonly (ServerHttpFacts | undefined)[], source: SourceFac
     ];
   }
   const smallest = Math.min(...known);
-  if (source !== undefined && smallest < Number(source.dbSizeInUse) * 1.5) {
+  if (source !== undefined && smallest - used < Number(source.dbSizeInUse) * 1.5) {
     return [
       refusal(
         'TARGET_QUOTA_TOO_SMALL',
-        `The target's quota is ${formatBytes(smallest)}, and the store has ${formatBytes(source.dbSizeInUse)}.`,
+        `The target has room for ${formatBytes(Math.max(smallest - used, 0))} within its quota of ${formatBytes(smallest)}, and the store has ${formatBytes(source.dbSizeInUse)}.`,
         'Start the external members with --quota-backend-bytes 4294967296 or more.',
       ),
     ];
