@@ -50,10 +50,16 @@ const kinds: Partial<Record<CorruptFileCode, FailureKind>> = {
   DATA_DIR_IN_USE: 'refused',
 };
 
+const damagedLog =
+  "Give another member's data directory; what the db file alone holds can be read from <state-dir>/etcd/data/member/snap/db.";
+
 const hints: Partial<Record<CorruptFileCode, string>> = {
   NOT_BBOLT: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
   NOT_AN_ETCD_STORE: 'Give a .sferry archive, a snapshot of etcdctl, or a folder that holds data and wal.',
   NOT_A_DATA_DIRECTORY: 'Give <state-dir>/etcd, the folder that holds data and wal.',
+  WAL_CORRUPT: damagedLog,
+  WAL_GAP: damagedLog,
+  FILE_CHANGED: 'Make sure that nothing runs on it or writes to it, and try again.',
   DATA_DIR_IN_USE: 'Stop sensu-backend (or etcd) first, or read it live with --endpoints.',
 };
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mkdtempSync } from 'node:fs';
@@ -127,6 +127,25 @@ describe('save --data-dir', () => {
     expect(ended.stderr).toContain(`warning: ${broken} is passed over: `);
     expect(parse(ended)).toMatchObject({ revision: '2982', passedOver: [{ dataDir: broken }] });
     expectFailure(await save([broken], folder), 10, 'NOT_BBOLT');
+  });
+
+  it('says where a torn log ends and exits 3, and refuses a damaged one', async () => {
+    const backend = join(await testFolder(), 'etcd');
+    await cp(etcdOf('killed', 'backend-1'), backend, { recursive: true });
+    const wal = join(backend, 'wal/0000000000000000-0000000000000000.wal');
+    const bytes = await readFile(wal);
+    const used = bytes.findLastIndex((byte) => byte !== 0);
+    // The last of the pages that were written never came to the disk.
+    await writeFile(wal, Buffer.from(bytes).fill(0, used - (used % 512)));
+    const folder = await testFolder();
+    const torn = await save([backend], folder, '--json');
+    expect(torn, torn.stderr).toMatchObject({ code: 3 });
+    expect(torn.stderr).toMatch(/^warning: .*wal is used up to byte \d+, raft entry \d+: /m);
+    expect(BigInt(parse(torn).revision)).toBeGreaterThan(2927n);
+    const flipped = Buffer.from(bytes);
+    flipped[used - 2000]! ^= 1;
+    await writeFile(wal, flipped);
+    expectFailure(await save([backend], await testFolder()), 13, 'WAL_CORRUPT');
   });
 
   it('encrypts, locks, writes metrics and keeps quiet as any other save does', async () => {
