@@ -5,6 +5,7 @@ import type { DumpFormat, DumpOptions } from '../dump/dump.js';
 import type { DumpItem } from '../dump/item.js';
 import type { LossReport } from '../dump/loss-report.js';
 import type { DumpOutput } from '../dump/output.js';
+import type { FileView } from '../snapshot/store-view.js';
 import type { StoreView } from '../store/view.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
@@ -96,7 +97,7 @@ function resultOf(context: Context, flags: DumpFlags, report: LossReport): Comma
 
 interface Source {
   readonly view: StoreView;
-  readonly close: () => Promise<void> | void;
+  close(): Promise<void>;
 }
 
 /** Exactly one source is named; the variable of etcdctl counts where none is. */
@@ -106,7 +107,7 @@ async function openSource(context: Context, flags: DumpFlags): Promise<Source> {
   if (flags.from !== undefined) {
     const { openStore } = await import('../snapshot/open.js');
     const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
-    return { view, close: view.close };
+    return { view, close: () => closed(view) };
   }
   if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
   if (named.length === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined)
@@ -121,7 +122,12 @@ async function openStopped(context: Context, folders: readonly string[]): Promis
   const members = await openStoppedMembers(context, folders);
   warnOfStopped(members, context.report);
   const view = asView(members.directory);
-  return { view, close: view.close };
+  return { view, close: () => closed(view) };
+}
+
+function closed(view: FileView): Promise<void> {
+  view.close();
+  return Promise.resolve();
 }
 
 async function openLive(context: Context, flags: DumpFlags): Promise<Source> {
