@@ -6,12 +6,6 @@ import type { ConfigOptions } from '../restore/config/plan-config.js';
 import type { ConfigResult } from '../restore/config/apply-config.js';
 import type { ConfigPlan } from '../restore/config/planned.js';
 import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
-import {
-  configPlanDocument,
-  configResultDocument,
-  describeConfigPlan,
-  describeConfigResult,
-} from './config-text.js';
 import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addDecryptionOptions, decryptionKeysFrom, type DecryptionFlags } from './encryption-options.js';
@@ -61,10 +55,16 @@ async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promi
     }
     const plan = await planConfig(context, api, flags.from, { keys, ...optionsFrom(flags) });
     for (const warning of plan.warnings) context.report.warn(warning);
-    if (flags.plan === true) return planned(plan);
-    await confirm(context, flags, describeConfigPlan(plan), 'write to this Sensu');
+    const words = await import('./config-text.js');
+    if (flags.plan === true) {
+      const json = { plan: words.configPlanDocument(plan) };
+      return { text: words.describeConfigPlan(plan), json, exit: exitOfPlan(plan) };
+    }
+    await confirm(context, flags, words.describeConfigPlan(plan), 'write to this Sensu');
     const { applyConfig } = await import('../restore/config/apply-config.js');
-    return ended(context, plan, await applyConfig(context, { api, client }, plan));
+    const result = await applyConfig(context, { api, client }, plan);
+    const json = words.configResultDocument(plan, result);
+    return { text: words.describeConfigResult(plan, result), json, exit: exitOf(context, plan, result) };
   } finally {
     await client?.close();
   }
@@ -82,20 +82,8 @@ async function etcdFrom(flags: RestoreConfigFlags, context: Context): Promise<Et
   return connect(await connectOptionsFrom(flags, context));
 }
 
-function planned(plan: ConfigPlan): CommandResult {
-  return {
-    text: describeConfigPlan(plan),
-    json: { plan: configPlanDocument(plan) },
-    exit: plan.resources.some(({ action }) => action === 'refused') ? ExitCode.warnings : ExitCode.done,
-  };
-}
-
-function ended(context: Context, plan: ConfigPlan, result: ConfigResult): CommandResult {
-  return {
-    text: describeConfigResult(plan, result),
-    json: configResultDocument(plan, result),
-    exit: exitOf(context, plan, result),
-  };
+function exitOfPlan({ resources }: ConfigPlan): ExitCode {
+  return resources.some(({ action }) => action === 'refused') ? ExitCode.warnings : ExitCode.done;
 }
 
 function exitOf({ signal }: Context, plan: ConfigPlan, { failed, notTried }: ConfigResult): ExitCode {
@@ -103,7 +91,7 @@ function exitOf({ signal }: Context, plan: ConfigPlan, { failed, notTried }: Con
     return signal.reason.signal === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupted;
   }
   if (failed.length + notTried.length > 0) return ExitCode.failed;
-  return plan.resources.some(({ action }) => action === 'refused') ? ExitCode.warnings : ExitCode.done;
+  return exitOfPlan(plan);
 }
 
 function apiMissing(): FerryError {

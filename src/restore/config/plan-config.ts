@@ -5,7 +5,7 @@ import { readDump, type DumpAccess } from '../../dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { getResource, listResources } from '../../sensu/api/resources.js';
-import { routeOf, type ApiRoute } from '../../sensu/api/routes.js';
+import { listPath, routeOf, type ApiRoute } from '../../sensu/api/routes.js';
 import { textAt, without, type ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource } from '../../sensu/resources/encode-resource.js';
 import { FieldError } from '../../sensu/resources/field-error.js';
@@ -138,24 +138,33 @@ async function planOne(
   if (namespace !== undefined && !namespaces.has(namespace)) return refuse(resource, 'namespace-missing');
   if (type === 'Event' && !options.withEvents) return refuse(resource, 'event');
   try {
-    const current = await getResource(api, route, name, namespace);
-    return planFor(resource, current, route, options);
+    if (route.edition === 'commercial' && !(await isServed(api, route)))
+      return refuse(resource, 'other-type');
+    return planFor(resource, await getResource(api, route, name, namespace), route, options);
   } catch (error) {
-    const refusal = refusalOf(error, route);
-    if (refusal === undefined) throw error;
-    return refuse(resource, refusal);
+    if (error instanceof FerryError && error.code === 'API_NAME_UNUSABLE')
+      return refuse(resource, 'name-unusable');
+    throw error;
   }
 }
 
-/** An open-source build answers a commercial path as any server does one that it does not have. */
-function refusalOf(error: unknown, { edition }: ApiRoute): Refusal | undefined {
-  if (!(error instanceof FerryError)) return undefined;
-  if (error.code === 'API_NAME_UNUSABLE') return 'name-unusable';
-  const isNotServed = ['API_LICENCE_NEEDED', 'API_ANSWER_UNUSABLE', 'API_METHOD_REFUSED'].includes(
-    error.code,
-  );
-  return edition === 'commercial' && isNotServed ? 'other-type' : undefined;
+/** A build of the open source has no commercial types, and says of the list what it says of one that is missing. */
+async function isServed(api: ApiConnection, route: ApiRoute): Promise<boolean> {
+  try {
+    await api.request('GET', `${listPath(route)}?limit=1`);
+    return true;
+  } catch (error) {
+    if (error instanceof FerryError && notServed.has(error.code)) return false;
+    throw error;
+  }
 }
+
+const notServed = new Set([
+  'API_NOT_FOUND',
+  'API_LICENCE_NEEDED',
+  'API_ANSWER_UNUSABLE',
+  'API_METHOD_REFUSED',
+]);
 
 function planFor(
   resource: DumpResource,
