@@ -1,0 +1,117 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ServedDouble } from '../demo/served-double.js';
+import { adminKey, dumpOf, erinsKey, freshTarget } from '../restore/config/target.js';
+import { expectNoTrace, ferry, testFolder } from './ferry.js';
+
+let target: ServedDouble;
+beforeAll(async () => {
+  target = await freshTarget();
+}, 120_000);
+afterAll(() => target.stop());
+
+interface Given {
+  readonly folder: string;
+  readonly login: readonly string[];
+}
+
+async function given(): Promise<Given> {
+  const folder = await testFolder();
+  const keyFile = join(folder, 'key');
+  await writeFile(keyFile, adminKey, { mode: 0o600 });
+  return { folder, login: ['--api-url', target.url, '--api-key-file', keyFile] };
+}
+
+const run = (dump: string, { login }: Given, ...more: string[]) =>
+  ferry(['restore', 'config', '--from', dump, ...login, ...more]);
+
+const isNoEvent = ({ type }: { readonly type: string }): boolean => type !== 'Event';
+
+describe('restore config', () => {
+  it('plans, restores what the API takes, names the rest with a reason, and exits 3 for it', async () => {
+    const setting = await given();
+    const dump = await dumpOf('kitchen-sink-6.12.0', setting.folder, isNoEvent);
+    const plan = await run(dump, setting, '--plan', '--json');
+    expect(plan.code).toBe(3);
+    const { counts, resources } = (JSON.parse(plan.stdout) as { plan: PlanDocument }).plan;
+    expect(counts).toMatchObject({ refused: 1, write: 0 });
+    expect(resources.find(({ refusal }) => refusal === 'api-key')?.name).toBe(`…${erinsKey.slice(-4)}`);
+    const done = await run(dump, setting, '--yes');
+    expect(done.code, done.stderr).toBe(3);
+    expect(done.stdout).toMatch(
+      /^Restored to http.*: \d+ created, \d+ changed, \d+ equal already, 1 refused\.$/m,
+    );
+    expect(done.stdout).toContain(`! APIKey …${erinsKey.slice(-4)}: the API makes new keys only`);
+    for (const secret of [/\$2a\$/, new RegExp(erinsKey), new RegExp(adminKey)]) {
+      expect(plan.stdout + plan.stderr + done.stdout + done.stderr).not.toMatch(secret);
+    }
+  });
+
+  it('writes the API key into etcd beside the API, and then all is there', async () => {
+    const setting = await given();
+    const dump = await dumpOf('kitchen-sink-6.12.0', setting.folder, isNoEvent);
+    const endpoints = ['--endpoints', target.client.endpoints.join(',')];
+    const done = await run(dump, setting, ...endpoints, '--yes', '--json');
+    expect(done.code, done.stderr).toBe(0);
+    expect(JSON.parse(done.stdout)).toMatchObject({ written: 1, refused: [], failed: [], notTried: [] });
+    const again = await run(dump, setting, ...endpoints, '--plan', '--json');
+    expect(again.code).toBe(0);
+    expect((JSON.parse(again.stdout) as { plan: PlanDocument }).plan.counts).toMatchObject({
+      create: 0,
+      write: 0,
+    });
+  });
+
+  it('exits 1 when Sensu refuses a resource, and says which, where it stands and why', async () => {
+    const setting = await given();
+    const dump = join(setting.folder, 'dump.yml');
+    const silence = (name: string, expire: number): string =>
+      `type: Silenced\nmetadata: {name: "*:${name}", namespace: default}\nspec: {check: ${name}, expire: ${expire}}\n`;
+    await writeFile(dump, `${silence('long', 9_999_999)}---\n${silence('short', 60)}`);
+    const done = await run(dump, setting, '--yes');
+    expect(done.code).toBe(1);
+    expect(done.stdout).toContain('1 created');
+    expect(done.stdout).toContain(`x Silenced default/*:long (${dump}, document 1, line 1): `);
+    expect(done.stdout).toContain('[API_INVALID]');
+    expect(done.stdout).toContain('Run the same command again');
+  });
+
+  it.each([
+    ['no API', [], '', 2, 'API_URL_MISSING'],
+    ['--refused-too without etcd', ['--refused-too'], '', 2, 'ENDPOINTS_MISSING'],
+    ['nobody to ask', ['LOGIN'], 'type: Namespace\nspec: {name: asked}\n', 2, 'CONFIRMATION_MISSING'],
+    ['a tab', ['LOGIN', '--yes'], 'type: Namespace\nspec:\n\tname: tab\n', 10, 'DUMP_NOT_YAML'],
+    [
+      'a field of the wrong type',
+      ['LOGIN', '--yes'],
+      'type: Namespace\nspec: {name: 1}\n',
+      10,
+      'DUMP_UNUSABLE',
+    ],
+    ['nothing there', ['LOGIN', '--yes'], '', 10, 'DUMP_EMPTY'],
+  ])('refuses %s', async (_what, more, dump, code, name) => {
+    const setting = await given();
+    const path = join(setting.folder, 'dump.yml');
+    await writeFile(path, dump);
+    const args = more.flatMap((word) => (word === 'LOGIN' ? setting.login : [word]));
+    const ended = await ferry(['restore', 'config', '--from', path, ...args]);
+    expect(ended.stderr).toContain(`[${name}]`);
+    expect(ended.code).toBe(code);
+    expectNoTrace(ended);
+  });
+
+  it('reads standard input', async () => {
+    const { login } = await given();
+    const ended = await ferry(['restore', 'config', '--from', '-', ...login, '--yes'], {
+      input: 'type: Namespace\nspec: {name: piped}\n',
+    });
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stdout).toContain('1 created');
+  });
+});
+
+interface PlanDocument {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly resources: readonly { readonly name: string; readonly refusal?: string }[];
+}
