@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { formatJson } from '../../../src/sensu/api/json.js';
 import { connectApi, type ApiConnection } from '../../../src/sensu/api/connection.js';
 import { classifyKey } from '../../../src/sensu/key-space.js';
-import { encodeResource } from '../../../src/sensu/resources/encode-resource.js';
 import { withSecrets } from '../../../src/sensu/resources/secrets.js';
 import { textAt, type ApiResource } from '../../../src/sensu/resources/api-value.js';
 import { sensuRoot } from '../../../src/store/sensu-root.js';
@@ -17,13 +16,10 @@ export const adminKey = '3ab2ee1c-0d2b-4c0d-9d6e-9a4f6e1f7b11';
 export const erinsKey = 'e40b0d76-63b4-47c7-b731-2d7784e390a1';
 
 /**
- * The double of a fresh Sensu: what `sensu-backend init` leaves, and the administrator's API key. It stores what it
- * is sent as protobuf, as Sensu does.
+ * The double of a fresh Sensu: what `sensu-backend init` leaves, and the administrator's API key.
  */
 export async function freshTarget(): Promise<ServedDouble> {
-  const double = await serveDouble('kitchen-sink-6.12.0', {
-    encode: (resource) => encodeResource(resource) ?? [],
-  });
+  const double = await serveDouble('kitchen-sink-6.12.0');
   const { client } = double;
   const { entries } = await client.range(sensuRoot);
   for (const { key } of entries) {
