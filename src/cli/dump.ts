@@ -5,8 +5,11 @@ import type { DumpFormat, DumpOptions } from '../dump/dump.js';
 import type { DumpItem } from '../dump/item.js';
 import type { LossReport } from '../dump/loss-report.js';
 import type { DumpOutput } from '../dump/output.js';
+import type { Selection } from '../dump/selection.js';
+import type { ApiConnectionOptions } from '../sensu/api/connection.js';
 import type { FileView } from '../snapshot/store-view.js';
 import type { StoreView } from '../store/view.js';
+import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
@@ -15,8 +18,10 @@ import { describeLosses } from './loss-text.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 
-interface DumpFlags extends OutputOptions, SourceFlags, ConnectionFlags, DataDirFlags, EncryptionFlags {
+interface DumpFlags
+  extends OutputOptions, SourceFlags, ConnectionFlags, DataDirFlags, EncryptionFlags, ApiFlags {
   readonly from?: string;
+  readonly sensuctl?: boolean;
   readonly types?: string;
   readonly omit?: string;
   readonly namespace?: string;
@@ -31,6 +36,7 @@ interface DumpFlags extends OutputOptions, SourceFlags, ConnectionFlags, DataDir
 export function defineDump(command: Command): void {
   command
     .option('--from <store>', 'FILE.sferry, FILE.db, <state-dir>/etcd, or s3://bucket/prefix/FILE')
+    .option('--sensuctl', 'read with the sensuctl on the PATH, as it is configured')
     .option('--types <list>', "sensuctl's names: all, checks,handlers, core/v2.CheckConfig", 'all')
     .option('--omit <list>', 'types to leave out, such as events,apikeys')
     .option('--namespace <name>', 'of what lies in a namespace, only what lies in this one')
@@ -41,7 +47,9 @@ export function defineDump(command: Command): void {
     .option('--with-secrets', 'hide nothing, and give users their password hashes: the dump is a secret')
     .option('--accept-loss', 'exit 0 although something is lost');
   addRecipientOption(command);
-  addOutputOptions(addSourceOptions(addDataDirOption(addConnectionOptions(command)))).action(runs(dump));
+  addOutputOptions(addSourceOptions(addDataDirOption(addConnectionOptions(addApiOptions(command))))).action(
+    runs(dump),
+  );
 }
 
 async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> {
@@ -53,14 +61,13 @@ async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> 
     { ...(flags.recipient && { recipient: flags.recipient }) },
     context,
   );
-  const source = await openSource(context, flags);
+  const source = await openSource(context, flags, selection);
   try {
-    const { dumpStore } = await import('../dump/store-source.js');
     const { separators } = await import('../dump/dump.js');
     const output = await openOutput(context, flags, separators[format], encryption);
     if (flags.withSecrets === true && encryption === undefined) warnOfSecrets(context);
     const options = { format, withSecrets: flags.withSecrets === true };
-    return await written(context, flags, dumpStore(source.view, selection, context), output, options);
+    return await written(context, flags, source.items, output, options);
   } finally {
     await source.close();
   }
@@ -96,26 +103,56 @@ function resultOf(context: Context, flags: DumpFlags, report: LossReport): Comma
 }
 
 interface Source {
-  readonly view: StoreView;
+  readonly items: AsyncIterable<DumpItem>;
   close(): Promise<void>;
 }
 
 /** Exactly one source is named; the variable of etcdctl counts where none is. */
-async function openSource(context: Context, flags: DumpFlags): Promise<Source> {
-  const named = [flags.from, flags.dataDir, flags.endpoints].filter((source) => source !== undefined);
-  if (named.length > 1) throw sources('Several sources are named for one dump.');
-  if (flags.from !== undefined) {
-    const { openStore } = await import('../snapshot/open.js');
-    const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
-    return { view, close: () => closed(view) };
-  }
-  if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
-  if (named.length === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined)
-    throw sources('A dump needs a source.');
-  return openLive(context, flags);
+async function openSource(context: Context, flags: DumpFlags, selection: Selection): Promise<Source> {
+  const api = await apiConnectionFrom(flags, context);
+  const sources = [flags.from, flags.dataDir, flags.endpoints, api, flags.sensuctl];
+  const named = sources.filter((source) => source !== undefined).length;
+  if (named > 1) throw unclear('Several sources are named for one dump.');
+  if (api !== undefined || flags.sensuctl === true) return openServer(context, flags, selection, api);
+  if (named === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined) throw unclear('A dump needs a source.');
+  const { dumpStore } = await import('../dump/store-source.js');
+  const store = await openStoreOf(context, flags);
+  return { items: dumpStore(store.view, selection, context), close: store.close };
 }
 
-async function openStopped(context: Context, folders: readonly string[]): Promise<Source> {
+async function openServer(
+  context: Context,
+  flags: DumpFlags,
+  selection: Selection,
+  api: ApiConnectionOptions | undefined,
+): Promise<Source> {
+  if (flags.withSecrets === true) throw secretsNotShown();
+  const { dumpServer, isWanted } = await import('../dump/server-source.js');
+  const close = (): Promise<void> => Promise.resolve();
+  if (api === undefined) {
+    const { SensuctlSource } = await import('../dump/sensuctl-source.js');
+    return { items: dumpServer(new SensuctlSource(context), selection), close };
+  }
+  const { ApiSource, dumpedRoutes } = await import('../dump/api-source.js');
+  const { connectApi } = await import('../sensu/api/connection.js');
+  const routes = dumpedRoutes.filter((route) => isWanted(selection, route));
+  return { items: dumpServer(new ApiSource(connectApi(api), { routes }), selection), close };
+}
+
+interface OpenStore {
+  readonly view: StoreView;
+  readonly close: () => Promise<void>;
+}
+
+async function openStoreOf(context: Context, flags: DumpFlags): Promise<OpenStore> {
+  if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
+  if (flags.from === undefined) return openLive(context, flags);
+  const { openStore } = await import('../snapshot/open.js');
+  const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
+  return { view, close: () => closed(view) };
+}
+
+async function openStopped(context: Context, folders: readonly string[]): Promise<OpenStore> {
   const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
   const { asView } = await import('../snapshot/store-view.js');
   const { warnOfStopped } = await import('./stopped-words.js');
@@ -130,7 +167,7 @@ function closed(view: FileView): Promise<void> {
   return Promise.resolve();
 }
 
-async function openLive(context: Context, flags: DumpFlags): Promise<Source> {
+async function openLive(context: Context, flags: DumpFlags): Promise<OpenStore> {
   const options = await connectOptionsFrom(flags, context);
   const { connect } = await import('../etcd/connect.js');
   const { openLiveView } = await import('../etcd/live-view.js');
@@ -204,11 +241,20 @@ function warnOfSecrets({ report }: Context): void {
   );
 }
 
-function sources(message: string): FerryError {
+function unclear(message: string): FerryError {
   return new FerryError({
     kind: 'usage',
     code: 'SOURCE_UNCLEAR',
     message,
-    hint: 'Give --from FILE, --data-dir FOLDER, or --endpoints URLS.',
+    hint: 'Give one of --from FILE, --data-dir FOLDER, --endpoints URLS, --api-url URL, and --sensuctl.',
+  });
+}
+
+function secretsNotShown(): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'SECRETS_NOT_SHOWN',
+    message: "Sensu's API shows no secrets, so there are none for --with-secrets.",
+    hint: 'Dump a store, with --from or --endpoints, or leave out --with-secrets.',
   });
 }

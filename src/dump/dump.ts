@@ -58,7 +58,11 @@ interface Shown {
  * What Sensu's API would hide of a commercial type only that Sensu knows: without the secrets, everything is masked
  * whose name sounds like one.
  */
-function shown({ resource, commercial }: Extract<DumpItem, { is: 'resource' }>, secrets: boolean): Shown {
+function shown(
+  { resource, commercial, isMasked }: Extract<DumpItem, { is: 'resource' }>,
+  secrets: boolean,
+): Shown {
+  if (isMasked) return { resource, masked: [] };
   if (secrets) return { resource: withSecrets(resource), masked: [] };
   if (!commercial) return { resource: asApiShows(resource), masked: [] };
   const spec = maskValue('spec', resource.spec, new Set(), redacted) as ApiResource['spec'];

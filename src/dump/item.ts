@@ -2,7 +2,14 @@ import type { StoredResource } from '../sensu/resources/to-api-resource.js';
 
 /** What a source of a dump gives, resource by resource in the order of the dump. */
 export type DumpItem =
-  | ({ readonly is: 'resource'; readonly commercial: boolean } & StoredResource)
+  | ({
+      readonly is: 'resource';
+      readonly commercial: boolean;
+      /** The source has hidden secrets already, as Sensu's API does. */
+      readonly isMasked: boolean;
+    } & StoredResource)
+  /** A type that was asked for and not given. */
+  | { readonly is: 'skipped'; readonly type: string; readonly why: string }
   /** A value that cannot be decoded. The key is as it may be shown. */
   | { readonly is: 'unreadable'; readonly key: string; readonly why: string }
   /** Keys that no type of a dump holds. */

@@ -100,13 +100,10 @@ export class LossCollector {
     this.#now = BigInt(Math.floor(now.getTime() / 1000));
   }
 
-  skip(type: string, why: string): void {
-    this.#skipped.push({ type, why });
-  }
-
   /** @param masked Paths that were masked in the resource beside what Sensu itself redacts. */
   add(item: DumpItem, masked: readonly string[] = []): void {
     if (item.is === 'unreadable') this.#unreadable.add({ key: item.key, why: item.why });
+    else if (item.is === 'skipped') this.#skipped.push({ type: item.type, why: item.why });
     else if (item.is === 'left out') this.#leftOut.push({ group: item.group, keys: item.keys });
     else if (item.is === 'half an entity') this.#halves.add({ namespace: item.namespace, name: item.name });
     else this.#addResource(item, masked);
@@ -120,7 +117,7 @@ export class LossCollector {
     if (objectAt(resource.metadata, 'labels')[managedBy] === undefined) this.#labelled += 1;
     const notShown = [...unknown, ...hidden.filter(isOfWorth)].map(({ path }) => path);
     if (notShown.length > 0) this.#notShown.add({ ...name, paths: notShown });
-    const redacted = [...masked, ...(this.#withSecrets ? [] : pathsOfSecrets(resource))];
+    const redacted = [...masked, ...(this.#withSecrets ? [] : pathsOfSecrets(resource, item.isMasked))];
     if (redacted.length > 0) this.#redacted.add({ ...name, paths: redacted });
     this.#judge(resource, name);
   }
@@ -190,16 +187,19 @@ function isOfWorth({ path }: { readonly path: string }): boolean {
   return !/(^|\.)(scheduler|flapping)$/.test(path);
 }
 
-function pathsOfSecrets({ type, metadata, spec }: ApiResource): string[] {
-  if (type === 'Entity') return redactedPaths(metadata, spec).map((path) => `metadata.${path}`);
+function pathsOfSecrets({ type, metadata, spec }: ApiResource, isMasked: boolean): string[] {
+  if (type === 'Entity') return redactedPaths(metadata, spec, isMasked).map((path) => `metadata.${path}`);
   if (type !== 'Event') return [];
   const entity = objectAt(spec, 'entity');
-  return redactedPaths(objectAt(entity, 'metadata'), entity).map((path) => `spec.entity.metadata.${path}`);
+  return redactedPaths(objectAt(entity, 'metadata'), entity, isMasked).map(
+    (path) => `spec.entity.metadata.${path}`,
+  );
 }
 
 function isCutShort(spec: ApiResource['spec'], now: bigint): boolean {
   const end = spec['expire_at'];
-  return typeof end !== 'bigint' || end === 0n || end > now + day;
+  const seconds = typeof end === 'bigint' || typeof end === 'number' ? BigInt(end) : 0n;
+  return seconds === 0n || seconds > now + day;
 }
 
 function isHandled(check: ApiResource['spec']): boolean {

@@ -30,13 +30,16 @@ export interface ByteSink {
 const pieceSize = 256 * 1024;
 /** The first piece is on its way at once: someone waits for it. */
 const firstPiece = 4 * 1024;
+/** Bytes that a character of UTF-16 takes in UTF-8, at most. */
+const bytesPerUnit = 3;
 
 /** All documents in one stream, in pieces. */
 export class StreamOutput implements DumpOutput {
   readonly #sink: ByteSink;
   readonly #separator: string;
-  #pending: string[] = [];
-  #length = 0;
+  /** Documents become bytes at once: as texts that wait for others they cost a third of the time in garbage. */
+  #piece = Buffer.allocUnsafe(pieceSize);
+  #used = 0;
   #limit = firstPiece;
   #isFirst = true;
 
@@ -47,11 +50,16 @@ export class StreamOutput implements DumpOutput {
   }
 
   async write(document: string): Promise<void> {
-    if (!this.#isFirst) this.#pending.push(this.#separator);
+    const text = this.#isFirst ? document : this.#separator + document;
     this.#isFirst = false;
-    this.#pending.push(document);
-    this.#length += document.length;
-    if (this.#length >= this.#limit) await this.#flush();
+    if (text.length * bytesPerUnit > pieceSize) {
+      await this.#flush();
+      await this.#sink.write(Buffer.from(text));
+      return;
+    }
+    if (this.#used + text.length * bytesPerUnit > pieceSize) await this.#flush();
+    this.#used += this.#piece.write(text, this.#used);
+    if (this.#used >= this.#limit) await this.#flush();
   }
 
   async finish(): Promise<void> {
@@ -63,11 +71,12 @@ export class StreamOutput implements DumpOutput {
     return this.#sink.abandon();
   }
 
+  /** The sink may keep what it was given. */
   async #flush(): Promise<void> {
-    const bytes = Buffer.from(this.#pending.join(''));
-    this.#pending = [];
-    this.#length = 0;
-    this.#limit = pieceSize;
+    const bytes = this.#piece.subarray(0, this.#used);
+    this.#piece = Buffer.allocUnsafe(pieceSize);
+    this.#used = 0;
+    this.#limit = pieceSize - 16 * 1024;
     if (bytes.length > 0) await this.#sink.write(bytes);
   }
 }

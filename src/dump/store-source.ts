@@ -48,7 +48,7 @@ async function* resourcesOf(view: StoreView, range: KeyRange, signal: AbortSigna
 
 function decoded({ key, value }: Pick<StoreEntry, 'key' | 'value'>): DumpItem {
   const stored = decode(key, value);
-  return 'is' in stored ? stored : { is: 'resource', commercial: false, ...stored };
+  return 'is' in stored ? stored : { is: 'resource', commercial: false, isMasked: false, ...stored };
 }
 
 type Unreadable = Extract<DumpItem, { is: 'unreadable' }>;
@@ -98,7 +98,7 @@ function joined(left: Half | undefined, right: Half | undefined): DumpItem {
   if ('is' in config) return config;
   const state = right && decode(right.entry.key, right.entry.value);
   if (state !== undefined && 'is' in state) return state;
-  return { is: 'resource', commercial: false, ...joinEntity(config, state) };
+  return { is: 'resource', commercial: false, isMasked: false, ...joinEntity(config, state) };
 }
 
 async function* enterpriseOf(
@@ -115,7 +115,7 @@ async function* enterpriseOf(
       const stored = decode(key, value);
       if ('is' in stored) yield stored;
       else if (selection.hasEnterprise(fullName(stored.resource)))
-        yield { is: 'resource', commercial: true, ...stored };
+        yield { is: 'resource', commercial: true, isMasked: false, ...stored };
     }
   }
 }

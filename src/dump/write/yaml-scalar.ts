@@ -77,10 +77,13 @@ const base60 = /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/;
 const time =
   /^\d{4}-\d{1,2}-\d{1,2}(?:(?:[Tt]|[ \t]+)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?\s*(?:Z|[-+]\d{1,2}(?::?\d{2})?)?)?$/;
 
+/** Nothing else is a number or a time. */
+const numeric = /^[-+.\d][\d\w.:+ \t-]*$/;
+
 /** Whether the text, without quotes, would be something else than text. */
 function isOther(text: string): boolean {
   if (words.has(text)) return true;
-  if (!/^[-+.\d]/.test(text)) return false;
+  if (!numeric.test(text)) return false;
   const plain = text.replaceAll('_', '');
   return whole.test(plain) || float.test(plain) || dotted.test(text) || base60.test(text) || time.test(text);
 }

@@ -103,11 +103,7 @@ function withoutClearPassword(resource: DumpResource): ApiResource {
 /** A dump of the API holds REDACTED in the place of what it hid: put back, that is what the entity has. */
 function redactedFields(resource: DumpResource): string[] {
   if (resource.type !== 'Entity') return [];
-  const { metadata, spec } = resource;
-  const lost = redactedPaths(metadata, spec).filter((path) => {
-    const [group, name] = [path.slice(0, path.indexOf('.')), path.slice(path.indexOf('.') + 1)];
-    return textAt(metadata[group] as ApiResource['metadata'], name) === redacted;
-  });
+  const lost = redactedPaths(resource.metadata, resource.spec, true);
   if (lost.length === 0) return [];
   return [
     `${showResource(resource)}: ${lost.join(', ')} are ${redacted} in the dump, and will be in the store. Make the dump from a store, with --with-secrets, to keep them.`,

@@ -59,13 +59,17 @@ export function passwordHash({ spec }: ApiResource): string {
   return textAt(spec, 'password_hash') || textAt(spec, 'password');
 }
 
-/** The paths of what `asApiShows` hides of an entity's metadata, such as `labels.password`. */
-export function redactedPaths(metadata: ApiObject, spec: ApiObject): string[] {
+/**
+ * The paths of what `asApiShows` hides of an entity's metadata, such as `labels.password`.
+ * @param isMasked Whether it is hidden already: values that are the mask are then secrets, and else none. sensuctl
+ *   sends the mask to be stored where one creates an entity from a file with such labels.
+ */
+export function redactedPaths(metadata: ApiObject, spec: ApiObject, isMasked: boolean): string[] {
   const names = redactNames(spec);
   return ['labels', 'annotations'].flatMap((group) =>
-    Object.keys(objectAt(metadata, group))
-      .filter((name) => names.has(name))
-      .map((name) => `${group}.${name}`),
+    Object.entries(objectAt(metadata, group))
+      .filter(([name, value]) => names.has(name) && (value === redacted) === isMasked)
+      .map(([name]) => `${group}.${name}`),
   );
 }
 

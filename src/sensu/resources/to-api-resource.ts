@@ -99,10 +99,12 @@ function fromJson(object: ApiObject, name: MessageName): StoredResource {
 
 function shaped(name: MessageName, slots: Slots, unknown: readonly UnknownField[]): StoredResource {
   const shaper = new JsonShaper();
-  const { metadata, ...spec } = shaper.shape(messageNamed(name), slots);
+  const message = messageNamed(name);
+  const own = message.byName.get('metadata');
+  const spec = shaper.shape(message, slots, own);
+  const metadata = metadataOf(name, own && shaper.field(own, slots), spec);
   const apiVersion = name === 'EntityConfig' || name === 'EntityState' ? 'core/v3' : 'core/v2';
-  const resource = { type: name, apiVersion, metadata: metadataOf(name, metadata, spec), spec };
-  return { resource, unknown, hidden: shaper.hidden };
+  return { resource: { type: name, apiVersion, metadata, spec }, unknown, hidden: shaper.hidden };
 }
 
 /** Some resources have none of their own: sensuctl makes it up. */
@@ -114,16 +116,22 @@ function metadataOf(name: MessageName, own: DraftObject[string] | undefined, spe
 
 const emptyState = fromProtobuf(Buffer.alloc(0), 'EntityState');
 
+const entityFields = [...messageNamed('EntityConfig').fields, ...messageNamed('EntityState').fields]
+  .map(({ name }) => name)
+  .filter((name) => name !== 'metadata')
+  .sort(compareNames);
+
 /**
  * The entity that Sensu makes of both halves. A configuration without a state is an entity that has never been
  * seen.
  */
 export function joinEntity(config: StoredResource, state: StoredResource = emptyState): StoredResource {
-  const spec = Object.fromEntries(
-    Object.entries({ ...state.resource.spec, ...config.resource.spec }).sort(([a], [b]) =>
-      compareNames(a, b),
-    ),
-  );
+  const spec: DraftObject = {};
+  for (const name of entityFields) {
+    const half = name in config.resource.spec ? config : state;
+    const value = half.resource.spec[name];
+    if (value !== undefined) spec[name] = value;
+  }
   return {
     resource: { type: 'Entity', apiVersion: 'core/v2', metadata: config.resource.metadata, spec },
     unknown: [...config.unknown, ...state.unknown],

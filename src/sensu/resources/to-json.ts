@@ -15,11 +15,13 @@ export class JsonShaper {
   readonly hidden: HiddenField[] = [];
   readonly #path: string[] = [];
 
-  shape(message: Message, slots: Slots): DraftObject {
+  /** @param apart A field that is left out, as it is wanted by itself. */
+  shape(message: Message, slots: Slots, apart?: Field): DraftObject {
     if (message.name === 'HookList') return this.#hookList(message, slots);
     const object: DraftObject = {};
     for (const field of message.fields) {
       const value = slots[field.slot];
+      if (field === apart) continue;
       if (field.shown === 'inlined') {
         Object.assign(object, this.shape(messageNamed(field.message!), (value ?? []) as Slots));
       } else if (field.shown === 'hidden') this.#hide(field, value);
@@ -28,6 +30,11 @@ export class JsonShaper {
     if (message.name === 'Hook') return inOrder(object);
     if (message.name === 'CheckConfig') defaultPipelines(object);
     return object;
+  }
+
+  /** One field as it stands in the message. */
+  field(field: Field, slots: Slots): ApiValue {
+    return this.#value(field, slots[field.slot]);
   }
 
   #value(field: Field, value: FieldValue | undefined): ApiValue {
