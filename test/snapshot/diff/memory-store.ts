@@ -1,4 +1,4 @@
-import type { Lease, LeaseId, Revision, StoreView } from '../../../src/store/view.js';
+import type { KeyRange, Lease, LeaseId, Revision, StoreView } from '../../../src/store/view.js';
 
 /** A store in memory, for keys below `/sensu.io/`. Values are handed out a few at a time. */
 export function memoryStore(
@@ -20,8 +20,14 @@ export function memoryStore(
     revision: 7n as Revision,
     leases: () => Promise.resolve(leases),
     // eslint-disable-next-line @typescript-eslint/require-await -- a view is read asynchronously
-    entries: async function* () {
-      for (let at = 0; at < entries.length; at += 2) yield entries.slice(at, at + 2);
+    entries: async function* (range?: KeyRange) {
+      const wanted = entries.filter(({ key }) => isWithin(key, range));
+      for (let at = 0; at < wanted.length; at += 2) yield wanted.slice(at, at + 2);
     },
   };
+}
+
+function isWithin(key: Buffer, range: KeyRange | undefined): boolean {
+  if (range === undefined) return true;
+  return key.compare(range.start) >= 0 && (range.end === undefined || key.compare(range.end) < 0);
 }

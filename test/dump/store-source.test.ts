@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { writeDump } from '../../src/dump/dump.js';
+import type { LossReport } from '../../src/dump/loss-report.js';
+import type { DumpOutput } from '../../src/dump/output.js';
+import { parseSelection, type SelectionFlags } from '../../src/dump/selection.js';
+import { dumpStore } from '../../src/dump/store-source.js';
+import { silentContext } from '../restore/silent-context.js';
+import { bytesField, numberField, wrapper } from '../sensu/resources/wire.js';
+import { memoryStore } from '../snapshot/diff/memory-store.js';
+
+interface Dumped {
+  readonly documents: readonly string[];
+  readonly report: LossReport;
+}
+
+async function dump(
+  values: Readonly<Record<string, Buffer | string>>,
+  flags: SelectionFlags = {},
+  withSecrets = false,
+): Promise<Dumped> {
+  const documents: string[] = [];
+  const output: DumpOutput = {
+    write: (document) => Promise.resolve(void documents.push(document)),
+    finish: () => Promise.resolve(),
+    abandon: () => Promise.resolve(),
+  };
+  const now = new Date(1_700_000_000_000);
+  const context = { ...silentContext(), clock: { now: () => now } };
+  const items = dumpStore(memoryStore(values), parseSelection(flags), context);
+  return { documents, report: await writeDump(context, items, output, { format: 'yaml', withSecrets }) };
+}
+
+const pair = (name: string, value: string): Buffer =>
+  Buffer.concat([bytesField(1, name), bytesField(2, value)]);
+const meta = (namespace: string, name: string, ...labels: Buffer[]): Buffer =>
+  Buffer.concat([
+    bytesField(1, name),
+    bytesField(2, namespace),
+    ...labels.map((label) => bytesField(3, label)),
+  ]);
+const entity = (...labels: Buffer[]): Buffer =>
+  wrapper('EntityConfig', 'protobuf', bytesField(1, meta('d', 'e', ...labels)));
+
+describe('what is lost with a dump', () => {
+  it('is nothing when everything comes back', async () => {
+    const { report } = await dump({
+      'checks/d/c': bytesField(26, meta('d', 'c')),
+      cluster_id: 'x',
+      'rings/d/x': '',
+    });
+    expect(report).toMatchObject({
+      loses: false,
+      resources: 1,
+      types: { CheckConfig: 1 },
+      labelled: 1,
+      leftOut: [],
+    });
+  });
+
+  it('are the passwords of users, unless they are in it or there is none', async () => {
+    const users = {
+      'users/a': Buffer.concat([bytesField(1, 'a'), bytesField(5, '$2a$x')]),
+      'users/b': bytesField(1, 'b'),
+    };
+    expect((await dump(users)).report.usersWithoutPassword).toEqual(['a', 'b']);
+    const { report, documents } = await dump(users, {}, true);
+    expect(report.usersWithoutPassword).toEqual(['b']);
+    expect(documents[0]).toContain('\n  password_hash: $2a$x\n');
+  });
+
+  it('are labels that an entity hides, unless they are the mask themselves', async () => {
+    const values = { 'entity_configs/d/e': entity(pair('password', 'hunter2'), pair('secret', 'REDACTED')) };
+    const { report, documents } = await dump(values);
+    expect(report.redacted).toMatchObject({
+      count: 1,
+      first: [{ name: 'e', paths: ['metadata.labels.password'] }],
+    });
+    expect(documents[0]).not.toContain('hunter2');
+    const open = await dump(values, {}, true);
+    expect(open.report.loses).toBe(false);
+    expect(open.documents[0]).toContain('password: hunter2');
+  });
+
+  it('are secrets of commercial types, which are masked where their name sounds like one', async () => {
+    const spec = { url: 'postgres://me:pw@host/db', pool_size: 20, password: 'x', dsn: 'y' };
+    const values = {
+      'api/enterprise/store/v1/provider/pg': JSON.stringify({
+        ...{ type: 'PostgresConfig', api_version: 'store/v1', metadata: { name: 'pg' }, spec },
+      }),
+    };
+    const { report, documents } = await dump(values);
+    expect(documents[0]).toContain('\n  dsn: REDACTED\n  password: REDACTED\n  pool_size: 20\n');
+    expect(documents[0]).toContain('postgres://me:REDACTED@host/db');
+    expect(report.redacted.first[0]!.paths).toEqual(['spec.dsn', 'spec.password', 'spec.url']);
+    expect((await dump(values, { types: 'checks' })).documents).toEqual([]);
+    expect((await dump(values, { types: 'store/v1.PostgresConfig' })).documents).toHaveLength(1);
+  });
+
+  it('are values and fields that cannot be told, and keys of kinds that are not known', async () => {
+    const { report } = await dump({
+      'checks/d/broken': '{',
+      'checks/d/newer': numberField(77, 1n),
+      'resource_templates/t': 'x',
+      'tomorrow/x': '',
+      'tomorrow/y': '',
+    });
+    expect(report.unreadable).toMatchObject({ count: 1, first: [{ key: '/sensu.io/checks/d/broken' }] });
+    expect(report.fieldsNotShown).toMatchObject({ count: 1, first: [{ paths: ['77'] }] });
+    expect(report.leftOut).toEqual([
+      { group: '/sensu.io/resource_templates/', keys: 1 },
+      { group: '/sensu.io/tomorrow/', keys: 2 },
+    ]);
+    expect(report.loses).toBe(true);
+  });
+
+  it('are API keys, told apart by their last characters alone', async () => {
+    const key = '83abef1e-e7d7-4beb-91fc-79ad90084d5b';
+    const { report } = await dump({
+      [`apikeys/${key}`]: Buffer.concat([bytesField(1, meta('', key)), bytesField(2, 'me')]),
+    });
+    expect(report.apiKeys).toEqual([{ owner: 'me', hint: '…4d5b' }]);
+    expect(JSON.stringify(report)).not.toContain('83abef1e');
+  });
+
+  it('are entities of agents, halves of entities, and silences without an end', async () => {
+    const silence = (end: bigint, name: string): Buffer =>
+      Buffer.concat([bytesField(1, meta('d', name)), numberField(11, end)]);
+    const { report } = await dump({
+      'entity_configs/d/e': entity(pair('sensu.io/managed_by', 'sensu-agent')),
+      'entity_states/d/lone': wrapper('EntityState', 'protobuf', Buffer.of()),
+      'silenced/d/a:*': silence(0n, 'a:*'),
+      'silenced/d/b:*': silence(1_700_000_000n + 86_400n, 'b:*'),
+    });
+    expect(report.refusedEntities).toMatchObject({ count: 1, first: [{ namespace: 'd', name: 'e' }] });
+    expect(report.halfEntities).toMatchObject({ count: 1, first: [{ namespace: 'd', name: 'lone' }] });
+    expect(report.silencesCutShort).toMatchObject({ count: 1, first: [{ name: 'a:*' }] });
+  });
+
+  it('names a few of many, and counts all', async () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 50 }, (_, index) => [`checks/d/c${index}`, numberField(77, 1n)]),
+    );
+    const { report } = await dump(many);
+    expect(report.fieldsNotShown.count).toBe(50);
+    expect(report.fieldsNotShown.first).toHaveLength(20);
+  });
+});
+
+describe('a selection', () => {
+  const store = {
+    'namespaces/d': bytesField(1, 'd'),
+    'checks/d/c': bytesField(26, meta('d', 'c')),
+    'checks/dd/c': bytesField(26, meta('dd', 'c')),
+    'handlers/d/h': bytesField(1, meta('d', 'h')),
+  };
+  const types = async (flags: SelectionFlags): Promise<string[]> =>
+    (await dump(store, flags)).documents.map((document) => /^type: (\w+)/.exec(document)![1]!);
+
+  it.each([
+    [{}, ['Namespace', 'CheckConfig', 'CheckConfig', 'Handler']],
+    [{ types: 'handlers,checks' }, ['CheckConfig', 'CheckConfig', 'Handler']],
+    [{ types: 'core/v2.Handler' }, ['Handler']],
+    [{ omit: 'checks,CheckConfig' }, ['Namespace', 'Handler']],
+    [{ omit: 'all' }, []],
+    // As sensuctl does it: what lies in no namespace is in it.
+    [{ namespace: 'd' }, ['Namespace', 'CheckConfig', 'Handler']],
+  ])('of %j', async (flags, expected) => {
+    expect(await types(flags)).toEqual(expected);
+  });
+});
