@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServedDouble } from '../demo/served-double.js';
 import { adminKey, dumpOf, erinsKey, freshTarget } from '../restore/config/target.js';
-import { expectNoTrace, ferry, testFolder } from './ferry.js';
+import { expectNoTrace, ferry, fixture, testFolder } from './ferry.js';
 
 let target: ServedDouble;
 beforeAll(async () => {
@@ -63,6 +63,35 @@ describe('restore config', () => {
     });
   });
 
+  it('brings a dump back so that the next dump has the same bytes, but for who made what', async () => {
+    const fresh = await freshTarget();
+    try {
+      const { folder, login } = await given();
+      const at = ['--endpoints', fresh.client.endpoints.join(',')];
+      const dump = (...from: string[]) => ferry(['dump', ...from, '--with-secrets', '--accept-loss']);
+      const before = await dump('--from', fixture('kitchen-sink-6.12.0/snapshot.db'));
+      const path = join(folder, 'before.yml');
+      await writeFile(path, before.stdout, { mode: 0o600 });
+      const toFresh = login.map((word) => (word === target.url ? fresh.url : word));
+      const restored = await ferry([
+        'restore',
+        'config',
+        '--from',
+        path,
+        ...toFresh,
+        ...at,
+        '--with-events',
+        '--yes',
+      ]);
+      expect(restored.code, restored.stdout + restored.stderr).toBe(0);
+      const after = await dump(...at);
+      expect(withoutAuthors(after.stdout)).toBe(withoutAuthors(before.stdout));
+      expect(before.stdout.length).toBeGreaterThan(15_000);
+    } finally {
+      await fresh.stop();
+    }
+  });
+
   it('exits 1 when Sensu refuses a resource, and says which, where it stands and why', async () => {
     const setting = await given();
     const dump = join(setting.folder, 'dump.yml');
@@ -110,6 +139,9 @@ describe('restore config', () => {
     expect(ended.stdout).toContain('1 created');
   });
 });
+
+/** The API puts the name of whoever asks it. */
+const withoutAuthors = (dump: string): string => dump.replace(/^ +created_by: .*\n/gm, '');
 
 interface PlanDocument {
   readonly counts: Readonly<Record<string, number>>;
