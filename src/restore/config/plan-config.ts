@@ -4,7 +4,7 @@ import { dumpError } from '../../dump/read/place.js';
 import { readDump, type DumpAccess } from '../../dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
-import { getResource, listResources } from '../../sensu/api/resources.js';
+import { listResources } from '../../sensu/api/resources.js';
 import { listPath, routeOf, type ApiRoute } from '../../sensu/api/routes.js';
 import { textAt, without, type ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource } from '../../sensu/resources/encode-resource.js';
@@ -12,6 +12,7 @@ import { FieldError } from '../../sensu/resources/field-error.js';
 import { passwordHash, redacted, redactedPaths } from '../../sensu/resources/secrets.js';
 import { forEachConcurrently } from '../concurrently.js';
 import { changesTo, isAgentManaged } from './compare.js';
+import { readCurrent, type CurrentReader } from './current.js';
 import { inApplyOrder } from './order.js';
 import type { Action, ConfigPlan, PlannedResource, Refusal } from './planned.js';
 
@@ -25,7 +26,7 @@ export interface ConfigOptions extends DumpAccess {
 const requestsAtOnce = 16;
 
 /**
- * Reads the whole dump, and asks the API for each of its resources what is there. Nothing is planned when a field
+ * Reads the whole dump, and asks the API what is there of each resource. Nothing is planned when a field
  * of one of them is of the wrong type.
  * @throws FerryError as `readDump` and `getResource`, and DUMP_FIELD_UNUSABLE (`source`)
  */
@@ -44,10 +45,11 @@ export async function planConfig(
   }
   const ordered = inApplyOrder(resources);
   const namespaces = await namespacesOf(api, ordered);
+  const current = readCurrent(api, ordered);
   const planned = new Map<DumpResource, PlannedResource>();
   await forEachConcurrently(ordered, requestsAtOnce, async (resource) => {
     context.signal.throwIfAborted();
-    planned.set(resource, await planOne(api, resource, namespaces, options));
+    planned.set(resource, await planOne(api, resource, { namespaces, current, options }));
   });
   const all = ordered.map((resource) => planned.get(resource)!);
   const sent = all.filter(({ action }) => action !== 'equal' && action !== 'refused');
@@ -122,13 +124,18 @@ async function namespacesOf(
   return names;
 }
 
+interface Surroundings {
+  readonly namespaces: ReadonlySet<string>;
+  readonly current: CurrentReader;
+  readonly options: ConfigOptions;
+}
+
 async function planOne(
   api: ApiConnection,
   resource: DumpResource,
-  namespaces: ReadonlySet<string>,
-  options: ConfigOptions,
+  { namespaces, current, options }: Surroundings,
 ): Promise<PlannedResource> {
-  const { type, apiVersion, namespace, name } = resource;
+  const { type, apiVersion, namespace } = resource;
   const route = routeOf(type, apiVersion);
   if (route === undefined || apiVersion === 'core/v3') return refuse(resource, 'other-type');
   if (namespace !== undefined && !namespaces.has(namespace)) return refuse(resource, 'namespace-missing');
@@ -136,7 +143,7 @@ async function planOne(
   try {
     if (route.edition === 'commercial' && !(await isServed(api, route)))
       return refuse(resource, 'other-type');
-    return planFor(resource, await getResource(api, route, name, namespace), route, options);
+    return planFor(resource, await current(resource, route), route, options);
   } catch (error) {
     if (error instanceof FerryError && error.code === 'API_NAME_UNUSABLE')
       return refuse(resource, 'name-unusable');

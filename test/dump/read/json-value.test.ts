@@ -30,7 +30,7 @@ describe('JSON of a dump', () => {
         if (ours === 'a key is there twice') return;
         expect(ours === undefined, text).toBe(accepts === undefined);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 50_000 },
     );
   });
 

@@ -120,7 +120,7 @@ describe('YAML of a dump', () => {
           expect(error).toBeInstanceOf(TextFault);
         }
       }),
-      { numRuns: 20_000 },
+      { numRuns: 50_000 },
     );
   });
 });

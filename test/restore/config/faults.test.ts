@@ -129,6 +129,19 @@ describe('an API that fails', () => {
   });
 });
 
+test('a dump of many of a type asks for them by the page, not one by one', async () => {
+  const dump = await dumpOf('many', 150);
+  expect((await restore(target.url, dump)).done).toHaveLength(151);
+  let gets = 0;
+  const url = await throughDisturbance(({ method }) => {
+    if (method === 'GET') gets += 1;
+    return false;
+  });
+  const plan = await planConfig(silentContext(), connectTo(url), dump, options);
+  expect(plan.resources.every(({ action }) => action === 'equal')).toBe(true);
+  expect(gets).toBeLessThan(20);
+});
+
 test('when it is stopped in the middle, what is done, under way and not tried add up to everything', async () => {
   const dump = await dumpOf('stopped', 40);
   const stop = new AbortController();
