@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServedDouble } from '../demo/served-double.js';
-import { adminKey, dumpOf, erinsKey, freshTarget } from '../restore/config/target.js';
-import { expectNoTrace, ferry, fixture, testFolder } from './ferry.js';
+import { adminKey, disturbed, dumpOf, erinsKey, freshTarget } from '../restore/config/target.js';
+import { expectNoTrace, ferry, fixture, startFerry, testFolder } from './ferry.js';
 
 let target: ServedDouble;
 beforeAll(async () => {
@@ -128,6 +128,35 @@ describe('restore config', () => {
     expect(ended.stderr).toContain(`[${name}]`);
     expect(ended.code).toBe(code);
     expectNoTrace(ended);
+  });
+
+  it('says at Ctrl-C what was done and what was not, and exits 130', async () => {
+    const { folder, login } = await given();
+    const dump = join(folder, 'dump.yml');
+    const checks = Array.from(
+      { length: 30 },
+      (_, i) =>
+        `type: CheckConfig\nmetadata: {name: slow-${i}, namespace: default}\nspec: {command: "true"}\n`,
+    );
+    await writeFile(dump, checks.join('---\n'));
+    let puts = 0;
+    const between = await disturbed(target.url, ({ method }) => {
+      if (method === 'PUT') puts += 1;
+      // The others are never answered.
+      if (puts === 8) running.child.kill('SIGINT');
+      return method === 'PUT';
+    });
+    const throughIt = login.map((word) => (word === target.url ? between.url : word));
+    const running = startFerry(['restore', 'config', '--from', dump, ...throughIt, '--yes']);
+    try {
+      const ended = await running.finished;
+      expect(ended.code, ended.stderr).toBe(130);
+      expect(ended.stdout).toContain('8 failed, 22 not tried');
+      expect(ended.stdout).toContain('? CheckConfig default/slow-29: not tried');
+      expectNoTrace(ended);
+    } finally {
+      between.close();
+    }
   });
 
   it('reads standard input', async () => {
