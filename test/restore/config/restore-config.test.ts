@@ -163,6 +163,32 @@ describe('a dump with secrets, restored into a fresh Sensu', () => {
   });
 });
 
+describe.each(['single-6.7.5', 'cluster3-6.12.0'])('a dump of %s, with agents that were at work', (store) => {
+  test('is brought back whole with etcd beside the API, and lets everybody log in', async () => {
+    const fresh = await freshTarget();
+    try {
+      const dump = await dumpOf(store, folder);
+      const api = connectTo(fresh.url);
+      const options: ConfigOptions = { withEvents: true, directly: 'refused-too' };
+      const planned = await planConfig(silentContext(), api, dump, options);
+      expect(refusalsOf(planned)).toEqual([]);
+      const result = await applyConfig(silentContext(), { api, client: fresh.client }, planned);
+      expect(result.failed.map(({ error }) => error.message)).toEqual([]);
+      const again = await planConfig(silentContext(), api, dump, options);
+      const others = again.resources.filter(({ action }) => action !== 'equal');
+      expect(others.every(({ resource, action }) => resource.type === 'User' && action === 'change')).toBe(
+        true,
+      );
+      const login = createApiClient({ url: fresh.url });
+      expect(await login.authenticates('alice', 'AlicePass1')).toBe(true);
+      expect(await login.authenticates('bob', 'BobPass123')).toBe(true);
+      expect(await login.authenticates('carol', 'CarolPass1')).toBe(false);
+    } finally {
+      await fresh.stop();
+    }
+  }, 240_000);
+});
+
 describe('a plan', () => {
   test('shows what changes by field, and only that', async () => {
     await restore(await dumpWith(check('disk', 'default', 10)));
