@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient, Decrypter } from 'age-encryption';
 import { describe, expect, it } from 'vitest';
+import { writeLargeStore } from '../dump/large-store.js';
 import { startEtcd } from '../support/etcd.js';
 import { expectFailure, expectNoTrace, ferry, fixture, startShell, testFolder } from './ferry.js';
 
@@ -149,6 +150,20 @@ describe('dump', () => {
     expect(ended.stderr).toBe('');
     expectNoTrace(ended);
   });
+
+  /** The trap: a store of 100,000 resources in memory, as objects or as text that waits to be written. */
+  it('never holds a store in memory, nor what is written of it', async () => {
+    const store = join(await testFolder(), 'large.db');
+    writeLargeStore(store, 15_000, 15_000);
+    const output = join(await testFolder(), 'dump.yml');
+    const nodeOptions = ['--max-old-space-size=48'];
+    const ended = await ferry(['dump', '--from', store, '--output', output, '--accept-loss'], {
+      nodeOptions,
+    });
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/^Dumped 30,000 resources to .*: 15,000 Entity, 15,000 Event\.$/m);
+    expect(statSync(output).size).toBeGreaterThan(60_000_000);
+  }, 120_000);
 
   it.each([
     [['--from', kitchenSink, '--types', 'chekcs'], 'TYPE_UNKNOWN'],

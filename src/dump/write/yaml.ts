@@ -20,6 +20,12 @@ export function yamlDocument({ type, apiVersion, metadata, spec }: ApiResource):
 /** Longer keys need a line of their own: more no reader has to look ahead. */
 const longestKey = 128;
 
+const blankTexts = Array.from({ length: 40 }, (_, length) => ' '.repeat(length));
+
+function blanksOf(indent: number): string {
+  return blankTexts[indent] ?? ' '.repeat(indent);
+}
+
 class YamlLines {
   text = '';
 
@@ -52,7 +58,7 @@ class YamlLines {
 
   /** Lists stand no deeper than the key that they belong to. */
   #list(list: readonly ApiValue[], indent: number): void {
-    const blanks = ' '.repeat(indent);
+    const blanks = blanksOf(indent);
     for (const item of list) {
       this.text += `${blanks}-`;
       this.#item(item, indent);
@@ -73,7 +79,7 @@ class YamlLines {
   }
 
   #object(object: ApiObject, indent: number, indentFirst: boolean): void {
-    const blanks = ' '.repeat(indent);
+    const blanks = blanksOf(indent);
     let isFirst = true;
     for (const name of sortedNames(object)) {
       if (!isFirst || indentFirst) this.text += blanks;
