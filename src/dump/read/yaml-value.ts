@@ -52,6 +52,7 @@ export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
     const documents = loadAll(text, null, { schema }) as (ApiValue | undefined)[];
     // Without an anchor there is no alias.
     if (text.includes('&')) documents.forEach(checkExpansion);
+    refuseTruthKeys(text, documents);
     return documents;
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
@@ -61,6 +62,23 @@ export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
     const lastLine = text.trimEnd().split('\n').length - 1;
     throw new TextFault(explain(error.reason), Math.min(mark?.line ?? 0, lastLine));
   }
+}
+
+const truthKeyForm = /(?:^|[{,]|- )[ \t]*(?:[yYnN]|[yY]es|YES|[oO]n|ON|[nN]o|NO|[oO]ff|OFF)[ \t]*:(?:\s|$)/m;
+
+/** A label `on: x` would silently become one `true: x`, as it does with sensuctl. Such a line in a text is none. */
+function refuseTruthKeys(text: string, documents: readonly (ApiValue | undefined)[]): void {
+  const found = truthKeyForm.exec(text);
+  if (found === null || !documents.some(hasTruthKey)) return;
+  const fault = 'a key is a word that YAML takes for true or false: put it in quotes';
+  const line = text.slice(0, found.index).split('\n').length - 1;
+  throw new TextFault({ code: 'DUMP_NOT_YAML', fault }, line);
+}
+
+function hasTruthKey(value: ApiValue | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (!Array.isArray(value) && (Object.hasOwn(value, 'true') || Object.hasOwn(value, 'false'))) return true;
+  return Object.values(value).some((part: ApiValue) => hasTruthKey(part));
 }
 
 type Explained = Omit<DumpFault, 'cause'>;

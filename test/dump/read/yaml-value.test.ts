@@ -82,6 +82,16 @@ describe('YAML of a dump', () => {
     expect(error.line).toBe(line);
   });
 
+  test('refuses a key that would become true or false, and takes such words elsewhere', () => {
+    expect(faultOf('a: 1\nlabels:\n  on: x\n')).toMatchObject({
+      line: 2,
+      message: expect.stringContaining('put it in quotes') as string,
+    });
+    expect(faultOf('labels: {a: 1, n: x}').message).toContain('put it in quotes');
+    expect(parseYaml('"on": 1\ntrue: 2\n')).toEqual([{ on: 1, true: 2 }]);
+    expect(parseYaml('command: |\n  yes: x\nonly: 1\n')).toEqual([{ command: 'yes: x\n', only: 1 }]);
+  });
+
   test('refuses aliases that blow up, at once', () => {
     const levels = Array.from({ length: 30 }, (_, level) => {
       const items =
