@@ -7,6 +7,7 @@ import { startWriter } from '../src/demo/writer.js';
 import { createApiClient } from '../src/sensu/api/client.js';
 import { createServiceControl } from '../src/sensu/service-control.js';
 import { ferry, fill, quiet } from './setup.js';
+import { syntheticStore } from './synthetic-store.js';
 import { mebibytes, seconds, type Row } from './table.js';
 import { run } from './timing.js';
 
@@ -69,7 +70,7 @@ async function migrate(keys: number, binaries: EtcdBinaries, folder: string): Pr
 async function fillStateDirectory(state: string, binaries: EtcdBinaries, keys: number): Promise<void> {
   const existing = { dataDir: join(state, 'etcd', 'data'), walDir: join(state, 'etcd', 'wal') };
   const etcd = await startThrowawayEtcd({ binaries, existing });
-  await fill({ endpoints: etcd.endpoints }, keys);
+  await fill({ endpoints: etcd.endpoints }, syntheticStore(keys));
   await etcd.members[0]!.stop();
   await etcd.stop();
 }

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { startThrowawayEtcd } from '../src/etcd/throwaway.js';
 import { benchCold } from './cold.js';
 import { benchDowntime } from './downtimes.js';
+import { benchDumps } from './dumps.js';
 import { benchRestore } from './restores.js';
 import { benchBinaries, ferry, fill } from './setup.js';
 import { benchSizes } from './sizes.js';
 import { benchSnapshots } from './snapshots.js';
+import { syntheticStore } from './synthetic-store.js';
 import { printTable, seconds, type Row } from './table.js';
 import { inTurns, median, run } from './timing.js';
 
@@ -18,6 +20,7 @@ try {
   const binaries = await benchBinaries();
   console.log(`A generated store of ${keys.toLocaleString('en-US')} keys, etcd ${binaries.version}.\n`);
   const rows = await benchStore(binaries);
+  rows.push(...(await benchDumps(binaries, folder)));
   rows.push(...(await benchDowntime([10_000, keys], binaries, folder)), await benchStartUp());
   console.log('Medians of wall time, and the largest peak of memory.\n');
   printTable(rows);
@@ -28,7 +31,7 @@ try {
 async function benchStore(binaries: Awaited<ReturnType<typeof benchBinaries>>): Promise<Row[]> {
   const source = await startThrowawayEtcd({ binaries });
   try {
-    await fill({ endpoints: source.endpoints }, keys);
+    await fill({ endpoints: source.endpoints }, syntheticStore(keys));
     const rows = await benchSnapshots(source.endpoint, binaries, folder);
     await run(ferry('snapshot', 'save', '--endpoints', source.endpoint, '--to', folder));
     const archive = (await readdir(folder)).find((name) => name.endsWith('.sferry'))!;

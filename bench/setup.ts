@@ -6,8 +6,8 @@ import { connect } from '../src/etcd/connect.js';
 import { planLoad } from '../src/restore/load-plan.js';
 import { applyLoad } from '../src/restore/load.js';
 import { createProcessRunner } from '../src/sensu/process-runner.js';
+import type { StoreView } from '../src/store/view.js';
 import type { Command } from './timing.js';
-import { syntheticStore } from './synthetic-store.js';
 
 const program = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
@@ -33,10 +33,9 @@ export async function benchBinaries(): Promise<EtcdBinaries & { readonly etcdutl
   return { ...chosen, etcdutl: chosen.etcdutl };
 }
 
-/** Puts a synthetic store of so many keys into a running etcd. */
-export async function fill(options: ConnectOptions, keys: number): Promise<void> {
+/** Puts a generated store into a running etcd. */
+export async function fill(options: ConnectOptions, store: StoreView): Promise<void> {
   const client = await connect(options);
-  const store = syntheticStore(keys);
   await applyLoad(quiet, client, store, await planLoad(quiet, client, store), client.keepLeases());
   await client.close();
 }
