@@ -66,19 +66,28 @@ export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
 
 const truthKeyForm = /(?:^|[{,]|- )[ \t]*(?:[yYnN]|[yY]es|YES|[oO]n|ON|[nN]o|NO|[oO]ff|OFF)[ \t]*:(?:\s|$)/m;
 
+/** Without the words of YAML 1.1. */
+const plainSchema = CORE_SCHEMA.extend({ implicit: [wholeNumberType, mergeType] });
+
 /** A label `on: x` would silently become one `true: x`, as it does with sensuctl. Such a line in a text is none. */
 function refuseTruthKeys(text: string, documents: readonly (ApiValue | undefined)[]): void {
   const found = truthKeyForm.exec(text);
-  if (found === null || !documents.some(hasTruthKey)) return;
+  if (found === null) return;
+  const count = countTruthKeys(documents);
+  if (count === 0 || count === countTruthKeys(loadAll(text, null, { schema: plainSchema }) as ApiValue[]))
+    return;
   const fault = 'a key is a word that YAML takes for true or false: put it in quotes';
   const line = text.slice(0, found.index).split('\n').length - 1;
   throw new TextFault({ code: 'DUMP_NOT_YAML', fault }, line);
 }
 
-function hasTruthKey(value: ApiValue | undefined): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (!Array.isArray(value) && (Object.hasOwn(value, 'true') || Object.hasOwn(value, 'false'))) return true;
-  return Object.values(value).some((part: ApiValue) => hasTruthKey(part));
+function countTruthKeys(value: ApiValue | undefined | readonly (ApiValue | undefined)[]): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const own = Array.isArray(value) ? [] : ['true', 'false'].filter((key) => Object.hasOwn(value, key));
+  return Object.values(value).reduce<number>(
+    (sum, part: ApiValue | undefined) => sum + countTruthKeys(part),
+    own.length,
+  );
 }
 
 type Explained = Omit<DumpFault, 'cause'>;

@@ -88,7 +88,8 @@ describe('YAML of a dump', () => {
       message: expect.stringContaining('put it in quotes') as string,
     });
     expect(faultOf('labels: {a: 1, n: x}').message).toContain('put it in quotes');
-    expect(parseYaml('"on": 1\ntrue: 2\n')).toEqual([{ on: 1, true: 2 }]);
+    const text = '"on": 1\ntrue: 2\ncommand: |\n  yes: x\n';
+    expect(parseYaml(text)).toEqual([{ on: 1, true: 2, command: 'yes: x\n' }]);
     expect(parseYaml('command: |\n  yes: x\nonly: 1\n')).toEqual([{ command: 'yes: x\n', only: 1 }]);
   });
 
