@@ -71,7 +71,8 @@ function analyze(text: string): Traits {
 
 const whole = /^[-+]?(?:0b[01]+|0o?[0-7]+|0x[0-9a-f]+|[1-9]\d*|0)$/i;
 const float = /^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:e[-+]?\d+)?$/i;
-const dotted = /^\.(?:\d+)?(?:e[-+]?\d+)?$/i;
+/** YAML 1.1 wants no digit in a number that has a point or an exponent. */
+const digitless = /^[-+]?(?:\.(?:e[-+]?\d+)?|(?<=[-+])e[-+]?\d+)$/i;
 /** `190:20:30` is a number to YAML 1.1. */
 const base60 = /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/;
 const time =
@@ -85,7 +86,9 @@ function isOther(text: string): boolean {
   if (words.has(text)) return true;
   if (!numeric.test(text)) return false;
   const plain = text.replaceAll('_', '');
-  return whole.test(plain) || float.test(plain) || dotted.test(text) || base60.test(text) || time.test(text);
+  return (
+    whole.test(plain) || float.test(plain) || digitless.test(plain) || base60.test(text) || time.test(text)
+  );
 }
 
 /** Breaks at a single blank once a line is longer than it should be. Quotes may not begin or end with one. */
