@@ -16,7 +16,7 @@ import { RecordFile } from './record-file.js';
 export interface IndexOptions {
   /** Where runs go that do not fit into memory; default the system's directory for temporary files. */
   readonly tempDirectory?: string;
-  /** Bytes of index records held in memory at once; default 32 MiB, enough for some 300,000 keys. */
+  /** Bytes of index records held in memory at once; default 8 MiB, enough for some 90,000 keys. */
   readonly runBytes?: number;
 }
 
