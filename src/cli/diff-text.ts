@@ -1,6 +1,7 @@
 import { formatCount } from '../core/units.js';
 import type { ApiValue } from '../sensu/resources/api-value.js';
-import { sumOf, type ChangeCounts, type StoreDiff } from '../snapshot/diff/diff.js';
+import { sumOf, type ChangeCounts } from '../snapshot/diff/counts.js';
+import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { FieldChange } from '../snapshot/diff/fields.js';
 import type { ResourceChange } from '../snapshot/diff/resource-change.js';
 import { printable } from './table.js';

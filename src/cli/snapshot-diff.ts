@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Context } from '../core/context.js';
+import { sumOf } from '../snapshot/diff/counts.js';
 import { describeDiff, diffDocument } from './diff-text.js';
 import { ExitCode } from './exit-codes.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
@@ -28,7 +29,7 @@ export function parseLimit(text: string): number {
 
 async function diff(context: Context, flags: DiffFlags, paths: readonly string[]): Promise<CommandResult> {
   const { openStore } = await import('../snapshot/open.js');
-  const { diffStores, sumOf } = await import('../snapshot/diff/diff.js');
+  const { diffStores } = await import('../snapshot/diff/diff.js');
   const access = await storeAccessFrom(flags, context);
   const [before, after] = paths as [string, string];
   const left = await openStore(before, context, access);

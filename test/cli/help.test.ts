@@ -124,6 +124,17 @@ describe('what is loaded', () => {
     expect([...packages]).toEqual(['commander']);
   });
 
+  it('the options of a command load no package but that which reads them, as ES module neither', async () => {
+    for (const command of ['snapshot', 'dump', 'restore', 'rbac', 'migrate', 'demo']) {
+      const { code, stderr } = await ferry([command, '--help'], { env: { NODE_DEBUG: 'esm' } });
+      expect(code, command).toBe(0);
+      const packages = [...stderr.matchAll(/ Translating .*\/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].map(
+        ([, name]) => name,
+      );
+      expect([...new Set(packages)], command).toEqual(['commander']);
+    }
+  });
+
   it('snapshot inspect loads no client of etcd; what connects does', async () => {
     const inspect = await loadedBy(['snapshot', 'inspect', fixture('single-6.7.5/snapshot.db')]);
     expect(inspect.code).toBe(0);

@@ -1,13 +1,8 @@
 import type { Context } from '../../core/context.js';
 import type { KeyRange, Revision, StoreView } from '../../store/view.js';
 import { compareStores, type KeyChange } from './compare.js';
+import { sumOf, type ChangeCounts } from './counts.js';
 import { describeKeyChange, type ResourceChange } from './resource-change.js';
-
-export interface ChangeCounts {
-  readonly added: number;
-  readonly removed: number;
-  readonly changed: number;
-}
 
 /** How two stores differ. */
 export interface StoreDiff {
@@ -68,8 +63,4 @@ class GatheredChanges {
       notListed: this.#notListed,
     };
   }
-}
-
-export function sumOf({ added, removed, changed }: ChangeCounts): number {
-  return added + removed + changed;
 }
