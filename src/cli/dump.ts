@@ -8,12 +8,12 @@ import type { DumpOutput } from '../dump/output.js';
 import type { Selection } from '../dump/selection.js';
 import type { ApiConnectionOptions } from '../sensu/api/connection.js';
 import type { FileView } from '../snapshot/store-view.js';
-import type { StoreView } from '../store/view.js';
 import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
-import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
+import { openLiveStore, type OpenedView } from './live-store.js';
 import { describeLosses } from './loss-text.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
@@ -139,20 +139,15 @@ async function openServer(
   return { items: dumpServer(new ApiSource(connectApi(api), { routes }), selection), close };
 }
 
-interface OpenStore {
-  readonly view: StoreView;
-  readonly close: () => Promise<void>;
-}
-
-async function openStoreOf(context: Context, flags: DumpFlags): Promise<OpenStore> {
+async function openStoreOf(context: Context, flags: DumpFlags): Promise<OpenedView> {
   if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
-  if (flags.from === undefined) return openLive(context, flags);
+  if (flags.from === undefined) return openLiveStore(flags, context);
   const { openStore } = await import('../snapshot/open.js');
   const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
   return { view, close: () => closed(view) };
 }
 
-async function openStopped(context: Context, folders: readonly string[]): Promise<OpenStore> {
+async function openStopped(context: Context, folders: readonly string[]): Promise<OpenedView> {
   const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
   const { asView } = await import('../snapshot/store-view.js');
   const { warnOfStopped } = await import('./stopped-words.js');
@@ -165,19 +160,6 @@ async function openStopped(context: Context, folders: readonly string[]): Promis
 function closed(view: FileView): Promise<void> {
   view.close();
   return Promise.resolve();
-}
-
-async function openLive(context: Context, flags: DumpFlags): Promise<OpenStore> {
-  const options = await connectOptionsFrom(flags, context);
-  const { connect } = await import('../etcd/connect.js');
-  const { openLiveView } = await import('../etcd/live-view.js');
-  const client = await connect(options);
-  try {
-    return { view: await openLiveView(client), close: () => client.close() };
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
 }
 
 async function openOutput(

@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { EtcdClient } from '../etcd/client.js';
 import { sumOf } from '../snapshot/diff/counts.js';
 import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { StoreAccess } from '../snapshot/open.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
 import type { StoreView } from '../store/view.js';
-import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
+import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { againstDocument } from './diff-text.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
+import { openLiveStore, type OpenedView } from './live-store.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { describeUnverified, describeVerification } from './verification-text.js';
@@ -72,7 +72,7 @@ async function verify(
       }
     }
   } finally {
-    await live?.client.close();
+    await live?.close();
   }
   return {
     text: files
@@ -83,11 +83,8 @@ async function verify(
   };
 }
 
-/** @throws FerryError AGAINST_MISSING (`usage`), as `connect` */
-async function liveStoreFrom(
-  flags: VerifyFlags,
-  context: Context,
-): Promise<{ client: EtcdClient; view: StoreView } | undefined> {
+/** @throws FerryError AGAINST_MISSING (`usage`), as `openLiveStore` */
+async function liveStoreFrom(flags: VerifyFlags, context: Context): Promise<OpenedView | undefined> {
   if (flags.against !== true) {
     if (flags.endpoints === undefined) return undefined;
     throw new FerryError({
@@ -97,16 +94,7 @@ async function liveStoreFrom(
       hint: 'Add --against, or leave out --endpoints.',
     });
   }
-  const options = await connectOptionsFrom(flags, context);
-  const { connect } = await import('../etcd/connect.js');
-  const { openLiveView } = await import('../etcd/live-view.js');
-  const client = await connect(options);
-  try {
-    return { client, view: await openLiveView(client) };
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
+  return openLiveStore(flags, context);
 }
 
 /** A damaged file is not compared: what it holds says nothing. */
