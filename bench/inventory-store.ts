@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { openSnapshot } from '../src/bolt/store-file.js';
 import type { KeyRange, Revision, StoreEntry, StoreView } from '../src/store/view.js';
+import { inRange } from './synthetic-store.js';
 
 /**
  * Entities and events with the values of a recorded agent, so that what is decoded has its real size and shape.
@@ -56,9 +57,4 @@ function entry(key: string, value: Buffer): StoreEntry {
     version: 1n,
     lease: undefined,
   };
-}
-
-function inRange(key: Buffer, range: KeyRange | undefined): boolean {
-  if (range === undefined) return true;
-  return key.compare(range.start) >= 0 && (range.end === undefined || key.compare(range.end) < 0);
 }

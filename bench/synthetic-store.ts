@@ -108,7 +108,7 @@ function metadata(name: string): Buffer {
   return new ProtoWriter().bytes(1, Buffer.from(name)).bytes(2, Buffer.from('default')).finish();
 }
 
-function inRange(key: Buffer, range: KeyRange | undefined): boolean {
+export function inRange(key: Buffer, range: KeyRange | undefined): boolean {
   if (range === undefined) return true;
   return key.compare(range.start) >= 0 && (range.end === undefined || key.compare(range.end) < 0);
 }

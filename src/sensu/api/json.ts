@@ -1,5 +1,5 @@
 import { parse, stringify } from 'lossless-json';
-import type { ApiValue } from '../resources/api-value.js';
+import { parseNumber, type ApiValue } from '../resources/api-value.js';
 
 /**
  * Reads JSON without rounding: Sensu writes numbers of 64 bits, such as the ids of etcd's members, as JSON numbers;
@@ -12,11 +12,6 @@ export function parseJson(text: string): ApiValue | undefined {
     // Text nested too deep for the stack counts as none, too.
     return undefined;
   }
-}
-
-function parseNumber(digits: string): number | bigint {
-  const value = Number(digits);
-  return Number.isSafeInteger(value) || !/^-?\d+$/.test(digits) ? value : BigInt(digits);
 }
 
 export function formatJson(value: ApiValue): string {

@@ -63,3 +63,9 @@ export function compareNames(a: string, b: string): number {
 export function without(object: ApiObject, names: readonly string[]): ApiObject {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
+
+/** A number of JSON, from its digits: bigint where a double cannot hold a whole one. */
+export function parseNumber(text: string): number | bigint {
+  const number = Number(text);
+  return /^-?\d+$/.test(text) && !Number.isSafeInteger(number) ? BigInt(text) : number;
+}

@@ -1,6 +1,6 @@
 import { parse, stringify } from 'lossless-json';
 import { MalformedValueError } from '../protobuf.js';
-import { isApiObject, type ApiObject, type ApiValue } from './api-value.js';
+import { isApiObject, parseNumber, type ApiObject, type ApiValue } from './api-value.js';
 import { FieldList, TextMap, type FieldValue, type Slots, type UnknownField } from './fields.js';
 import { messageNamed, type Field, type Message } from './messages.js';
 
@@ -15,11 +15,6 @@ export function parseJsonValue(bytes: Buffer): ApiValue {
   } catch {
     throw new MalformedValueError('The value is broken JSON.');
   }
-}
-
-function parseNumber(text: string): number | bigint {
-  const number = Number(text);
-  return /^-?\d+$/.test(text) && !Number.isSafeInteger(number) ? BigInt(text) : number;
 }
 
 /** @throws MalformedValueError */
