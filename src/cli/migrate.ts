@@ -25,6 +25,7 @@ interface MigrateFlags extends OutputOptions {
   readonly rootPasswordFile?: string;
   readonly sensuPasswordFile: string;
   readonly enableAuth?: boolean;
+  readonly configOnly?: boolean;
   readonly profile: RecordedSettings['profile'];
   readonly stopCommand: string;
   readonly startCommand: string;
@@ -82,6 +83,10 @@ function addEmbeddedToExternal(migrate: Command): void {
     .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
     .requiredOption('--sensu-password-file <file>', 'password for the etcd user sensu')
     .option('--enable-auth', 'turn auth on in the external etcd')
+    .option(
+      '--config-only',
+      'carry the configuration, passwords and API keys with it, and leave events and other state behind',
+    )
     .addOption(
       new Option('--profile <name>', 'grants, as of rbac apply')
         .choices(['documented', 'least', 'init'])
@@ -164,6 +169,7 @@ async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
     sensuPasswordFile: secretPath(flags.sensuPasswordFile),
     profile: flags.profile,
     enableAuth: flags.enableAuth === true,
+    configOnly: flags.configOnly === true,
     startTimeoutSeconds,
   };
 }

@@ -142,6 +142,7 @@ async function settingsFor(
     sensuPasswordFile,
     profile: 'documented',
     enableAuth: true,
+    configOnly: false,
     startTimeoutSeconds: 90,
   };
 }

@@ -7,14 +7,23 @@ import type { MigrationSource } from './source.js';
 
 type ApiSettings = Pick<RecordedSettings, 'apiUrl' | 'startTimeoutSeconds'>;
 
+export interface ApiAddress {
+  readonly url: string;
+  /** In PEM. */
+  readonly ca?: Buffer;
+}
+
+export function apiAddress({ apiUrl }: Pick<ApiSettings, 'apiUrl'>, source: MigrationSource): ApiAddress {
+  return { url: apiUrl ?? source.apiUrl, ...(source.apiCa && { ca: source.apiCa }) };
+}
+
 export function apiOf(
   settings: ApiSettings,
   source: MigrationSource,
   secrets?: Pick<Secrets, 'apiKey'>,
 ): ApiClient {
   return createApiClient({
-    url: settings.apiUrl ?? source.apiUrl,
-    ...(source.apiCa && { ca: source.apiCa }),
+    ...apiAddress(settings, source),
     ...(secrets?.apiKey !== undefined && { apiKey: secrets.apiKey }),
   });
 }

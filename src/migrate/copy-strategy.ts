@@ -1,3 +1,4 @@
+import type { RecordedSettings } from './settings.js';
 import { configureStep } from './steps/configure.js';
 import { differenceStep } from './steps/difference.js';
 import { grantsStep } from './steps/grants.js';
@@ -9,8 +10,36 @@ import { verifyStep } from './steps/verify.js';
 import type { Strategy } from './strategy.js';
 
 /** Load while the backend runs, stop it, carry over the difference, switch. See docs/decisions/0001. */
-export const copyStrategy: Strategy = {
-  name: 'copy',
+const copyStrategy: Strategy = {
   steps: [snapshotStep, grantsStep, loadStep, stopStep, differenceStep, configureStep, startStep, verifyStep],
   pointOfNoReturn: 'verify',
 };
+
+/** The same steps see nothing but the configuration of both stores. See docs/decisions/0013. */
+const configurationStrategy: Strategy = {
+  ...copyStrategy,
+  steps: [
+    snapshotStep,
+    grantsStep,
+    {
+      ...loadStep,
+      title: 'Load the configuration of the snapshot into the target and compare the content digests',
+      changes: 'writes namespaces, users, API keys, roles, checks and whatever else is configuration',
+    },
+    stopStep,
+    {
+      ...differenceStep,
+      title: 'Carry over what changed in the configuration since, from the stopped data directory',
+    },
+    configureStep,
+    startStep,
+    {
+      ...verifyStep,
+      title: 'Verify: content digest, cluster id, a login, and each resource as the API shows it',
+    },
+  ],
+};
+
+export function strategyFor({ configOnly }: Pick<RecordedSettings, 'configOnly'>): Strategy {
+  return configOnly ? configurationStrategy : copyStrategy;
+}

@@ -1,4 +1,5 @@
 import type { ContentDigest } from '../store/digest.js';
+import type { Proof } from './proof.js';
 
 /** The steps in their order. What follows `start` no longer costs downtime. */
 export const stepIds = [
@@ -56,10 +57,3 @@ export interface Facts {
 }
 
 export type FactsOf<Id extends StepId> = Facts[Id];
-
-/** One thing that was looked at after the start, and what it showed. */
-export interface Proof {
-  readonly what: string;
-  readonly outcome: 'proven' | 'failed' | 'not-checked';
-  readonly found: string;
-}

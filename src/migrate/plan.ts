@@ -1,11 +1,12 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
-import { copyStrategy } from './copy-strategy.js';
+import { strategyFor } from './copy-strategy.js';
 import type { Finding, Severity } from './findings.js';
 import { inspectApi } from './preflight/api.js';
 import { inspectCertificates } from './preflight/certificates.js';
 import { inspectHost } from './preflight/host.js';
+import { inspectLeftBehind } from './preflight/left-behind.js';
 import { inspectSource, type SourceFacts } from './preflight/source.js';
 import { inspectTarget, type TargetFacts } from './preflight/target.js';
 import { planRbac } from '../rbac/plan.js';
@@ -48,7 +49,7 @@ export async function planMigration(
 ): Promise<MigrationPlan> {
   const source = await findSource(context, settings);
   const findings: Finding[] = [...source.findings];
-  const sourceFacts = await gather(findings, 'SOURCE', () => lookAtSource(context, source));
+  const sourceFacts = await gather(findings, 'SOURCE', () => lookAtSource(context, source, settings));
   const targetFacts = await gather(findings, 'TARGET', () =>
     lookAtTarget(context, settings, secrets, sourceFacts),
   );
@@ -71,7 +72,7 @@ export async function planMigration(
     targetFacts,
     findings,
     grants: targetFacts?.grants,
-    steps: copyStrategy.steps.map(({ title, changes, downtime }) => ({ title, changes, downtime })),
+    steps: strategyFor(settings).steps.map(({ title, changes, downtime }) => ({ title, changes, downtime })),
     downtime: estimateDowntime(sourceFacts),
   };
 }
@@ -107,10 +108,16 @@ async function gather<Facts>(
   }
 }
 
-async function lookAtSource(context: Context, source: MigrationSource): Promise<Looked<SourceFacts>> {
+async function lookAtSource(
+  context: Context,
+  source: MigrationSource,
+  { configOnly }: RecordedSettings,
+): Promise<Looked<SourceFacts>> {
   const client = await connectSource(context, source);
   try {
-    return await inspectSource(client);
+    const { facts, findings } = await inspectSource(client);
+    if (!configOnly) return { facts, findings };
+    return { facts, findings: [...findings, ...(await inspectLeftBehind(client, source))] };
   } finally {
     await client.close();
   }
@@ -127,6 +134,7 @@ async function lookAtTarget(
     const looked = await inspectTarget(context, client, source, {
       tls: secrets.targetTls,
       enableAuth: settings.enableAuth,
+      configOnly: settings.configOnly,
       hasRootPassword: secrets.root !== undefined,
     });
     const rbac = await planRbac(client, rbacOptions(settings, secrets));

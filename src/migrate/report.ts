@@ -1,26 +1,45 @@
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import { outsideRoot } from '../sensu/key-space.js';
+import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';
 import type { RecordedSettings } from './settings.js';
+
+type PrefixSums = Facts['snapshot']['prefixes'][number];
 
 /** What a finished migration leaves behind, for the operator and for `--json`. */
 export interface MigrationReport {
   readonly facts: Facts;
   readonly runDirectory: string;
   readonly endpoints: readonly string[];
+  readonly carried: readonly PrefixSums[];
+  /** What is in the safety snapshot and in the old store, but not on the target. */
+  readonly leftBehind: readonly PrefixSums[];
   readonly next: readonly string[];
 }
 
 export function reportOf(facts: Facts, runDirectory: string, settings: RecordedSettings): MigrationReport {
+  const isCarried = ({ prefix }: PrefixSums): boolean =>
+    prefix !== outsideRoot && (!settings.configOnly || isConfiguration(Buffer.from(prefix)));
+  const { prefixes } = facts.snapshot;
   return {
     facts,
     runDirectory,
     endpoints: settings.endpoints,
+    carried: prefixes.filter(isCarried),
+    leftBehind: prefixes.filter((sums) => !isCarried(sums)),
     next: nextSteps(settings, runDirectory, facts),
   };
 }
 
 function nextSteps(settings: RecordedSettings, runDirectory: string, facts: Facts): string[] {
+  const { archive } = facts.snapshot;
   return [
+    ...(settings.configOnly
+      ? [
+          'Close by hand what was open in other systems: events stayed behind, so Sensu resolves none of it.',
+          `The old events: sensu-ferry dump --from ${archive} --types events`,
+        ]
+      : []),
     'Watch the checks and handlers for a while. /health shows members as unhealthy under password auth; that is a known fault of Sensu.',
     `To go back: sensu-ferry migrate rollback --run-dir ${runDirectory} (what was written since stays on the external etcd).`,
     `When all is well, move the old store away: ${facts.configure.oldStore}. It holds passwords and keys.`,
@@ -30,12 +49,12 @@ function nextSteps(settings: RecordedSettings, runDirectory: string, facts: Fact
   ];
 }
 
+function describeSums({ prefix, keys, bytes }: PrefixSums): string {
+  return `  ${formatCount(keys).padStart(10)}  ${formatBytes(bytes).padStart(10)}  ${prefix}`;
+}
+
 export function describeReport(report: MigrationReport): string {
   const { snapshot, load, difference, start, verify, configure } = report.facts;
-  const prefixes = snapshot.prefixes.map(
-    ({ prefix, keys, bytes }) =>
-      `  ${formatCount(keys).padStart(10)}  ${formatBytes(bytes).padStart(10)}  ${prefix}`,
-  );
   return [
     `Migrated to ${report.endpoints.join(', ')}.`,
     '',
@@ -43,13 +62,17 @@ export function describeReport(report: MigrationReport): string {
     `Loaded while it ran: ${formatCount(load.keys)} keys in ${formatDuration(load.milliseconds)}. Carried over after the stop: ` +
       `${formatCount(difference.put)} put, ${formatCount(difference.deleted)} deleted` +
       (difference.walEntries > 0 ? `, ${formatCount(difference.walEntries)} log entries replayed.` : '.'),
-    verify.digest === null ? undefined : `Content digest of both stores: ${verify.digest.lasting}`,
+    verify.digest === null
+      ? undefined
+      : `Content digest of what was carried, in both stores: ${verify.digest.lasting}`,
     '',
     `Users carried with their passwords: ${snapshot.users.join(', ') || 'none'}`,
     `API keys carried: ${snapshot.apiKeys.map(({ owner, hint }) => `${hint} (${owner})`).join(', ') || 'none'}`,
     '',
-    'Keys in the safety snapshot:',
-    ...prefixes,
+    'Carried, as counted in the safety snapshot:',
+    ...report.carried.map(describeSums),
+    ...(report.leftBehind.length > 0 ? ['', 'Stayed behind:'] : []),
+    ...report.leftBehind.map(describeSums),
     '',
     'Proofs:',
     ...verify.proofs.map(({ what, outcome, found }) => `  ${outcome.padEnd(12)}${what}: ${found}`),

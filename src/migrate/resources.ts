@@ -1,6 +1,8 @@
 import type { Context } from '../core/context.js';
 import type { ConnectOptions, EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import type { KeyListing } from '../restore/difference.js';
 import { openStore, type OpenedStore } from '../snapshot/open.js';
+import { carriedOf } from './configuration.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 
 /** What lives as long as a run: connections, the opened snapshot, the leases that are held. */
@@ -10,7 +12,7 @@ export class RunResources {
   readonly #secrets: Secrets;
   #target: EtcdClient | undefined;
   #keeper: LeaseKeeper | undefined;
-  #snapshot: OpenedStore | undefined;
+  #snapshot: { readonly opened: OpenedStore; readonly carried: KeyListing } | undefined;
 
   constructor(context: Context, settings: RecordedSettings, secrets: Secrets) {
     this.#context = context;
@@ -41,15 +43,18 @@ export class RunResources {
     this.#keeper = undefined;
   }
 
-  /** The safety snapshot, opened once: unpacking it in the downtime would cost downtime. */
-  async snapshot(archive: string): Promise<OpenedStore> {
-    this.#snapshot ??= await openStore(archive, this.#context);
-    return this.#snapshot;
+  /** What is carried of the safety snapshot, opened once: unpacking it in the downtime would cost downtime. */
+  async snapshot(archive: string): Promise<KeyListing> {
+    if (this.#snapshot === undefined) {
+      const opened = await openStore(archive, this.#context);
+      this.#snapshot = { opened, carried: carriedOf(this.#settings, opened) };
+    }
+    return this.#snapshot.carried;
   }
 
   /** Nothing is compared with it once the difference is carried, and its index is as large as memory allows. */
   releaseSnapshot(): void {
-    this.#snapshot?.close();
+    this.#snapshot?.opened.close();
     this.#snapshot = undefined;
   }
 

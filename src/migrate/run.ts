@@ -5,7 +5,7 @@ import { DirectoryStorage } from '../storage/directory.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { Revision } from '../store/view.js';
 import { appendIfPossible, runSteps, undoSteps, uninterrupted } from './apply.js';
-import { copyStrategy } from './copy-strategy.js';
+import { strategyFor } from './copy-strategy.js';
 import type { StepId } from './facts.js';
 import { factsOf, Journal, readRun, type RunState } from './journal.js';
 import { refuseUnfit, type MigrationPlan } from './plan.js';
@@ -28,7 +28,9 @@ export async function applyMigration(
   const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings } as const;
   const journal = await Journal.create(runDirectory, begun);
   const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, {}, () => Promise.resolve({ first: 'snapshot', strategy: copyStrategy }));
+  return carryOut(work, journal, {}, () =>
+    Promise.resolve({ first: 'snapshot', strategy: strategyFor(settings) }),
+  );
 }
 
 /**
@@ -82,13 +84,14 @@ interface Beginning {
  */
 async function whereToGoOn(run: RunState, resources: RunResources): Promise<Beginning> {
   const done = (id: StepId): boolean => run.facts[id] !== undefined;
-  if (done('start')) return { first: 'verify', strategy: copyStrategy };
+  const strategy = strategyFor(run.settings);
+  if (done('start')) return { first: 'verify', strategy };
   if (await targetIsInUse(run, resources)) {
-    return { first: 'start', strategy: { ...copyStrategy, pointOfNoReturn: 'start' } };
+    return { first: 'start', strategy: { ...strategy, pointOfNoReturn: 'start' } };
   }
-  if (run.started.has('stop')) return { first: 'stop', strategy: copyStrategy };
-  const first = copyStrategy.steps.find(({ id }) => !done(id))?.id ?? 'verify';
-  return { first, strategy: copyStrategy };
+  if (run.started.has('stop')) return { first: 'stop', strategy };
+  const first = strategy.steps.find(({ id }) => !done(id))?.id ?? 'verify';
+  return { first, strategy };
 }
 
 /** From the difference on nobody but the backend writes there; a run that was cut off elsewhere has not come so far. */
@@ -138,7 +141,7 @@ export async function rollbackMigration(context: Context, runDirectory: string):
     await appendIfPossible(context, journal, { type: 'rolling-back', at: at() });
     await new DirectoryStorage(runDirectory).removeUnfinished(context.clock.now(), context.signal);
     if (run.cutOffAt === 'stop') await settleStop(context, settings);
-    const touched = copyStrategy.steps.filter(({ id }) => run.started.has(id));
+    const touched = strategyFor(settings).steps.filter(({ id }) => run.started.has(id));
     // Once begun it is walked to its end; nothing in it waits for long.
     await undoSteps(touched, { context: uninterrupted(context), settings, source, runDirectory });
     await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'rolled-back' });

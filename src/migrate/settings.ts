@@ -24,6 +24,8 @@ export const recordedSettingsSchema = z.object({
   sensuPasswordFile: z.string(),
   profile: z.enum(['documented', 'least', 'init']),
   enableAuth: z.boolean(),
+  /** Journals of earlier releases do not say. */
+  configOnly: z.boolean().default(false),
   startTimeoutSeconds: z.number().positive(),
 });
 

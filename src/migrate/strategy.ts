@@ -36,9 +36,8 @@ export interface Step<Id extends StepId = StepId> {
 /** What is left to work with when a run is undone: no connection, and a signal that is not aborted. */
 export type UndoContext = Pick<StepContext, 'context' | 'settings' | 'source' | 'runDirectory'>;
 
-/** An ordered way from embedded to external. A second one, which joins instead of copying, has other steps. */
+/** An ordered way from embedded to external. One that joins instead of copying would have other steps. */
 export interface Strategy {
-  readonly name: 'copy';
   readonly steps: readonly Step[];
   /** From this step on the backend has served the new store: it is not undone without being asked. */
   readonly pointOfNoReturn: StepId;

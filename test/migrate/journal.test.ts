@@ -17,6 +17,7 @@ const settings: RecordedSettings = {
   sensuPasswordFile: '/root/sensu-password',
   profile: 'documented',
   enableAuth: true,
+  configOnly: false,
   startTimeoutSeconds: 60,
 };
 const begun = { type: 'begun', at, tool: 'sensu-ferry 0.1.0', settings } as const;

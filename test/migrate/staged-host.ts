@@ -133,6 +133,7 @@ async function settingsFor(
     sensuPasswordFile: await write('sensu-password', "sensu's `secret` of the \\ test #1\n"),
     profile: 'documented',
     enableAuth: true,
+    configOnly: false,
     startTimeoutSeconds: 90,
   };
 }
@@ -152,7 +153,8 @@ function argumentsOf(settings: StagedHost['settings'], runDirectory: string): st
       '--sensu-password-file',
       settings.sensuPasswordFile,
     ],
-    ...['--enable-auth', '--stop-command', settings.stopCommand, '--start-command', settings.startCommand],
+    ...['--enable-auth', ...(settings.configOnly ? ['--config-only'] : [])],
+    ...['--stop-command', settings.stopCommand, '--start-command', settings.startCommand],
     ...['--api-url', settings.apiUrl!, '--api-key-file', settings.apiKeyFile],
     ...['--start-timeout', '90', '--run-dir', runDirectory, '--yes'],
   ];

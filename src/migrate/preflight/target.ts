@@ -19,6 +19,8 @@ export interface TargetWishes {
   readonly tls: TlsFiles;
   readonly enableAuth: boolean;
   readonly hasRootPassword: boolean;
+  /** How much of the store that is, only a full reading would tell. */
+  readonly configOnly: boolean;
 }
 
 /** Sensu's own embedded default; etcd's default of 2 GiB is half of it. */
@@ -52,7 +54,7 @@ export async function inspectTarget(
       ...(await alarms(client)),
       ...(await reachability(client, members)),
       ...(source ? standingFindings(await lookAtStanding(context, client, source)) : []),
-      ...quota(http, source, usedByOthers(facts, statuses)),
+      ...quota(http, wishes.configOnly ? undefined : source, usedByOthers(facts, statuses)),
       ...clock(http),
       ...authentication(facts, wishes),
       compaction(),

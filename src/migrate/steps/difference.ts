@@ -1,8 +1,9 @@
 import { applyDifference } from '../../restore/apply-difference.js';
-import { planDifference } from '../../restore/difference.js';
+import { planDifference, type KeyListing } from '../../restore/difference.js';
 import { applyLoad } from '../../restore/load.js';
 import { planLoad } from '../../restore/load-plan.js';
-import { openStore, type OpenedStore } from '../../snapshot/open.js';
+import { openStore } from '../../snapshot/open.js';
+import { carriedOf } from '../configuration.js';
 import type { FactsOf } from '../facts.js';
 import { factsOf } from '../journal.js';
 import type { Step, StepContext } from '../strategy.js';
@@ -16,12 +17,12 @@ export const differenceStep: Step<'difference'> = {
   async run(step) {
     const stopped = await openStore(step.source.dataDirectory, step.context);
     try {
-      const carried = step.resumed ? await makeEqual(step, stopped) : await carryChanges(step, stopped);
+      const now = carriedOf(step.settings, stopped);
+      const carried = step.resumed ? await makeEqual(step, now) : await carryChanges(step, now);
       return {
         ...carried,
         sourceRevision: String(stopped.revision),
         walEntries: stopped.replay?.entries ?? 0,
-        keys: stopped.file.totals().keys,
       };
     } finally {
       stopped.close();
@@ -29,15 +30,16 @@ export const differenceStep: Step<'difference'> = {
   },
 };
 
-type Carried = Pick<FactsOf<'difference'>, 'put' | 'deleted' | 'leases' | 'targetRevision'>;
+type Carried = Omit<FactsOf<'difference'>, 'sourceRevision' | 'walEntries'>;
 
-async function carryChanges(step: StepContext, stopped: OpenedStore): Promise<Carried> {
+async function carryChanges(step: StepContext, stopped: KeyListing): Promise<Carried> {
   const { context, resources } = step;
   const snapshot = await resources.snapshot(factsOf(step.facts, 'snapshot').archive);
   const difference = await planDifference(snapshot, stopped);
   const target = await resources.target();
   const applied = await applyDifference(context, target, stopped, difference, await resources.keeper());
   return {
+    keys: difference.keys,
     put: applied.put,
     deleted: applied.deleted,
     leases: applied.leases.length,
@@ -49,13 +51,14 @@ async function carryChanges(step: StepContext, stopped: OpenedStore): Promise<Ca
  * After a kill nobody knows how far the target came, and the leases that were held have run on: the target is
  * compared with the stopped store key by key instead. That reads both in full, and costs downtime for it.
  */
-async function makeEqual(step: StepContext, stopped: OpenedStore): Promise<Carried> {
+async function makeEqual(step: StepContext, stopped: KeyListing): Promise<Carried> {
   const { context, resources } = step;
   const target = await resources.target();
   const plan = await planLoad(context, target, stopped, { existing: 'replace' });
   const loaded = await applyLoad(context, target, stopped, plan, await resources.keeper());
   const { revision } = await target.range({ ...plan.part.range, countOnly: true });
   return {
+    keys: plan.source.keys,
     put: loaded.written,
     deleted: loaded.deleted,
     leases: loaded.leases.length,

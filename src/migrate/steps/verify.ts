@@ -1,15 +1,18 @@
 import { FerryError } from '../../core/errors.js';
 import { openLiveView } from '../../etcd/live-view.js';
 import { explainHealth, type ApiClient } from '../../sensu/api/client.js';
+import { connectApi } from '../../sensu/api/connection.js';
 import { openStore } from '../../snapshot/open.js';
 import { digestView, sameContent, type ContentDigest } from '../../store/digest.js';
 import { prefixRange } from '../../store/sensu-root.js';
 import type { Revision } from '../../store/view.js';
-import { apiOf } from '../backend-answer.js';
-import type { Proof } from '../facts.js';
+import { apiAddress, apiOf } from '../backend-answer.js';
+import { carriedOf } from '../configuration.js';
 import { factsOf } from '../journal.js';
+import { failed, notChecked, proven, type Proof } from '../proof.js';
 import { connectSource } from '../source.js';
 import type { Step, StepContext } from '../strategy.js';
+import { shownConfiguration, shownProof } from './shown-configuration.js';
 
 /** Looks from outside whether the backend really serves the store that was carried. */
 export const verifyStep: Step<'verify'> = {
@@ -30,15 +33,12 @@ export const verifyStep: Step<'verify'> = {
     ];
     const [content, digest] = await contentDigest(step);
     proofs.push(content);
-    const failed = proofs.filter(({ outcome }) => outcome === 'failed');
-    if (failed.length > 0) throw notVerified(failed);
+    if (step.settings.configOnly) proofs.push(await configuration(step));
+    const failures = proofs.filter(({ outcome }) => outcome === 'failed');
+    if (failures.length > 0) throw notVerified(failures);
     return { proofs, digest };
   },
 };
-
-const proven = (what: string, found: string): Proof => ({ what, outcome: 'proven', found });
-const failed = (what: string, found: string): Proof => ({ what, outcome: 'failed', found });
-const notChecked = (what: string, found: string): Proof => ({ what, outcome: 'not-checked', found });
 
 /** A backend whose `no-embed-etcd` is overruled somewhere starts its old store again, and all seems well. */
 async function embeddedIsGone({ context, source }: StepContext): Promise<Proof> {
@@ -106,10 +106,11 @@ async function health(api: ApiClient): Promise<Proof> {
  * since, so the target's leases cannot be asked for any more: their TTLs were compared when they were granted.
  */
 async function contentDigest(step: StepContext): Promise<[Proof, ContentDigest | null]> {
-  const { context, source, facts, resources } = step;
+  const { context, settings, source, facts, resources } = step;
   const what = 'content digest of the target at the switch';
   const revision = BigInt(factsOf(facts, 'difference').targetRevision) as Revision;
-  const stopped = await openStore(source.dataDirectory, context);
+  const opened = await openStore(source.dataDirectory, context);
+  const stopped = carriedOf(settings, opened);
   try {
     const live = await openLiveView(await resources.target(), revision);
     const [wanted, found] = await Promise.all([
@@ -125,6 +126,19 @@ async function contentDigest(step: StepContext): Promise<[Proof, ContentDigest |
       notChecked(what, 'the target has compacted that revision; the changed keys were read back'),
       null,
     ];
+  } finally {
+    opened.close();
+  }
+}
+
+/** What the digest cannot show: that the backend finds its way to each resource. */
+async function configuration({ context, settings, source, secrets }: StepContext): Promise<Proof> {
+  if (secrets.apiKey === undefined) return notChecked(shownProof, 'needs --api-key-file');
+  const login = { apiKey: secrets.apiKey };
+  const api = connectApi({ ...apiAddress(settings, source), login, signal: context.signal });
+  const stopped = await openStore(source.dataDirectory, context);
+  try {
+    return await shownConfiguration(context, api, stopped);
   } finally {
     stopped.close();
   }
