@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { sumOf } from '../snapshot/diff/counts.js';
-import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { StoreAccess } from '../snapshot/open.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
 import type { StoreView } from '../store/view.js';
@@ -12,24 +11,17 @@ import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { openLiveStore, type OpenedView } from './live-store.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
-import { describeUnverified, describeVerification } from './verification-text.js';
+import {
+  describeUnverified,
+  describeVerification,
+  type Unverified,
+  type Verified,
+} from './verification-text.js';
 import { toolName } from './version.js';
 
 interface VerifyFlags extends OutputOptions, SourceFlags, ConnectionFlags {
   readonly deep?: boolean;
   readonly against?: boolean;
-}
-
-/** What was found out about a file, and how a live store differs from it where that was asked. */
-export interface Verified extends FileVerification {
-  readonly against?: StoreDiff;
-}
-
-/** A file that there is no verdict on: it is not there, or its key is missing. */
-export interface Unverified {
-  readonly path: string;
-  readonly ok: false;
-  readonly error: FerryError;
 }
 
 export function addVerify(snapshot: Command): void {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import type { S3Options } from '../storage/open.js';
+import type { S3Options } from '../storage/s3-client.js';
 import type { Storage } from '../storage/storage.js';
 
 export interface StorageFlags {

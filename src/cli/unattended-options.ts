@@ -137,7 +137,7 @@ async function checkDestination({ to }: SaveValues, example: string): Promise<vo
   if (to === undefined) {
     throw usage('DESTINATION_MISSING', 'Among the options of snapshot save there is no --to.', example);
   }
-  const { parseLocation } = await import('../storage/open.js');
+  const { parseLocation } = await import('../storage/location.js');
   if (parseLocation(to).kind !== 'standard-output') return;
   throw usage(
     'DESTINATION_MISSING',

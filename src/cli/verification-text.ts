@@ -1,8 +1,22 @@
+import type { FerryError } from '../core/errors.js';
 import { formatCount } from '../core/units.js';
+import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
+import type { FileVerification } from '../snapshot/verify/verify.js';
 import { describeAgainst } from './diff-text.js';
-import type { Unverified, Verified } from './snapshot-verify.js';
 import { printable } from './table.js';
+
+/** What was found out about a file, and how a live store differs from it where that was asked. */
+export interface Verified extends FileVerification {
+  readonly against?: StoreDiff;
+}
+
+/** A file that there is no verdict on: it is not there, or its key is missing. */
+export interface Unverified {
+  readonly path: string;
+  readonly ok: false;
+  readonly error: FerryError;
+}
 
 const indent = ' '.repeat(19);
 

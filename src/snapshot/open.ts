@@ -6,7 +6,8 @@ import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
 import type { Context, Environment } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { S3Options } from '../storage/open.js';
+import { parseRemoteFile } from '../storage/location.js';
+import type { S3Options } from '../storage/s3-client.js';
 import { encryptedChunkPrefix } from './archive-writer.js';
 import type { DecryptionKeys } from './encryption.js';
 import type { Manifest } from './manifest.js';
@@ -78,7 +79,7 @@ export async function findFile(
 }
 
 async function findRemote(path: string, env: Environment, signal: AbortSignal, s3: S3Options | undefined) {
-  const { openStorage, parseRemoteFile } = await import('../storage/open.js');
+  const { openStorage } = await import('../storage/open.js');
   const { location, name } = parseRemoteFile(path);
   const storage = await openStorage(location, env, s3);
   const head = await buffer(storage.read(name, signal, { start: 0, end: headLength }));

@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { S3Location } from './open.js';
+import type { S3Location } from './location.js';
 import { asS3Error } from './s3-errors.js';
 
 /** A bucket with a prefix, and how to ask for something in it. */

@@ -2,7 +2,16 @@ import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
-import type { S3Options } from './open.js';
+
+/** Where an S3 service is, as far as the environment does not say it. */
+export interface S3Options {
+  /** Such as `https://minio.example.com:9000`; `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`. */
+  readonly endpoint?: string;
+  /** `AWS_REGION`, `AWS_DEFAULT_REGION`. */
+  readonly region?: string;
+  /** The bucket in the path instead of the host's name. Default: with an endpoint of one's own. */
+  readonly pathStyle?: boolean;
+}
 
 /** A server that says nothing for so long is taken for gone; the request is tried again. */
 const silenceMs = 60_000;

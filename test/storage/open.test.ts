@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { openStorage, parseLocation, parseRemoteFile } from '../../src/storage/open.js';
+import { parseLocation, parseRemoteFile } from '../../src/storage/location.js';
+import { openStorage } from '../../src/storage/open.js';
 
 describe('a location', () => {
   it.each([

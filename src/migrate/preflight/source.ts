@@ -3,7 +3,7 @@ import type { EtcdClient } from '../../etcd/client.js';
 import { clusterIdKey, prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
 import { backendKeys } from '../target-standing.js';
-import { isAtLeast } from './target.js';
+import { isAtLeast } from './etcd-version.js';
 
 export interface SourceFacts {
   readonly etcdClusterId: bigint;

@@ -5,6 +5,7 @@ import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-htt
 import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
 import { lookAtStanding, standingFindings } from '../target-standing.js';
+import { isAtLeast } from './etcd-version.js';
 import type { SourceFacts } from './source.js';
 
 export interface TargetFacts {
@@ -106,15 +107,6 @@ function versions(facts: TargetFacts): Finding[] {
     }
     return [];
   });
-}
-
-export function isAtLeast(version: string, least: readonly [number, number, number]): boolean {
-  const parts = version.split('.').map((part) => Number.parseInt(part, 10));
-  for (const [index, wanted] of least.entries()) {
-    const part = parts[index] ?? 0;
-    if (part !== wanted) return part > wanted;
-  }
-  return true;
 }
 
 function health(statuses: readonly MemberStatus[]): Finding[] {

@@ -6,12 +6,11 @@ import { readArchive } from '../archive-reader.js';
 import type { Manifest } from '../manifest.js';
 import { findFile, type FoundFile, type StoreAccess } from '../open.js';
 import { largeTempFolder, Spool } from '../spool.js';
-import type { FileVerification } from './verify.js';
 import type { LayerRecord } from './layers.js';
 
 /** The etcd snapshot of a file, unpacked where it lies in an archive. */
 interface PlainFile {
-  readonly kind: FileVerification['kind'];
+  readonly kind: 'archive' | 'snapshot';
   /** Undefined when nothing of use could be unpacked. */
   readonly plain: FileSource | undefined;
   readonly manifest: Manifest | undefined;

@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Context } from '../../core/context.js';
-import { openStorage, parseRemoteFile } from '../../storage/open.js';
+import { parseRemoteFile } from '../../storage/location.js';
+import { openStorage } from '../../storage/open.js';
 import { isSnapshotName, markVerified, unmarkVerified } from '../catalog.js';
 import type { StoreAccess } from '../open.js';
 import type { FileVerification } from './verify.js';

@@ -1,0 +1,48 @@
+import { FerryError } from '../core/errors.js';
+
+/** What the operator wrote behind `--to` or `--from`. */
+export type Location =
+  | { readonly kind: 'directory'; readonly path: string }
+  | ({ readonly kind: 's3' } & S3Location)
+  | { readonly kind: 'standard-output' };
+
+export interface S3Location {
+  readonly bucket: string;
+  /** Without slashes at its ends; empty for the top of the bucket. */
+  readonly prefix: string;
+}
+
+/** @throws FerryError LOCATION_UNUSABLE (`usage`) */
+export function parseLocation(text: string): Location {
+  if (text === '-') return { kind: 'standard-output' };
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined) {
+    if (text === '') throw locationUnusable(text, 'is empty');
+    return { kind: 'directory', path: text };
+  }
+  if (scheme !== 's3') throw locationUnusable(text, 'is of a kind that is not known');
+  const [bucket, ...folders] = text.slice('s3://'.length).split('/');
+  if (!/^[a-z\d][a-z\d._-]{1,253}$/i.test(bucket ?? '')) throw locationUnusable(text, 'names no bucket');
+  return { kind: 's3', bucket: bucket!, prefix: folders.filter((folder) => folder !== '').join('/') };
+}
+
+/**
+ * The place and the name of a file in a bucket, such as `s3://bucket/prefix/FILE`.
+ * @throws FerryError LOCATION_UNUSABLE (`usage`)
+ */
+export function parseRemoteFile(text: string): { readonly location: string; readonly name: string } {
+  parseLocation(text);
+  const [, location, name] = /^(s3:\/\/.+)\/([^/]+)$/i.exec(text) ?? [];
+  if (location === undefined || name === undefined) throw locationUnusable(text, 'names no file');
+  return { location, name };
+}
+
+/** For a location that is no use, or none for what is asked. */
+export function locationUnusable(text: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'LOCATION_UNUSABLE',
+    message: `The location ${JSON.stringify(text)} ${fault}.`,
+    hint: 'Give a folder or s3://bucket/prefix.',
+  });
+}
