@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { shownConfiguration } from '../../src/migrate/steps/shown-configuration.js';
 import type { Proof } from '../../src/migrate/proof.js';
 import { connectApi } from '../../src/sensu/api/connection.js';
@@ -6,10 +6,34 @@ import { openStore } from '../../src/snapshot/open.js';
 import { serveDouble, type ServedDouble } from '../demo/served-double.js';
 import { silentContext } from '../restore/silent-context.js';
 import { snapshotOf } from '../restore/truth.js';
+import { recordedAnswer, startRecordedApi, type Asked, type Reply } from '../support/recorded-api.js';
 
 const fixture = 'cluster3-6.12.0';
 /** The key of admin in the recorded store. */
 const apiKey = '24484dcc-ee3e-4f43-a347-a4aec7cd1523';
+
+/** What the real backend said on the recorded store. */
+function recordedReply({ path }: Asked): Reply {
+  return recordedAnswer(path.replace(/\?.*/, '').split('/').at(-1)!);
+}
+
+async function proveAt(url: string, key = apiKey): Promise<Proof> {
+  const context = silentContext();
+  const store = await openStore(snapshotOf(fixture), context);
+  try {
+    return await shownConfiguration(context, connectApi({ url, login: { apiKey: key } }), store);
+  } finally {
+    store.close();
+  }
+}
+
+it('finds everything in the answers of the real backend, and nothing changed', async () => {
+  const api = await startRecordedApi(recordedReply);
+  onTestFinished(() => api.stop());
+  const { outcome, found } = await proveAt(api.url);
+  expect(outcome).toBe('proven');
+  expect(found).toMatch(/^\d\d+ resources are there$/);
+});
 
 describe('the proof that the API shows what was carried', () => {
   let double: ServedDouble;
@@ -18,19 +42,7 @@ describe('the proof that the API shows what was carried', () => {
   }, 180_000);
   afterEach(() => double.stop());
 
-  async function prove(key = apiKey): Promise<Proof> {
-    const context = silentContext();
-    const store = await openStore(snapshotOf(fixture), context);
-    try {
-      return await shownConfiguration(
-        context,
-        connectApi({ url: double.url, login: { apiKey: key } }),
-        store,
-      );
-    } finally {
-      store.close();
-    }
-  }
+  const prove = (key?: string): Promise<Proof> => proveAt(double.url, key);
 
   it('counts what is there, and names what is missing without telling a key', async () => {
     expect(await prove()).toMatchObject({
