@@ -13,6 +13,16 @@ import type { LayerRecord, Layers } from './layers.js';
 /** Sensu 6.x writes 2 from its first release to its last; 1 is a store that was not quite upgraded from 5.x. */
 const knownDatabaseVersions = ['1', '2'];
 
+/**
+ * Sensu deletes no namespace that has any of these (namespace_store.go: DeleteNamespace). Everything else, such as
+ * roles, pipelines and events, it leaves behind, so that it lies in many a sound store.
+ */
+const goBeforeTheirNamespace = new Set(
+  ['checks', 'entity_configs', 'assets', 'handlers', 'mutators', 'event-filters', 'hooks', 'silenced'].map(
+    (name) => `/sensu.io/${name}/`,
+  ),
+);
+
 const namespacePrefix = Buffer.from('/sensu.io/namespaces/');
 
 /** Reads every live key once: its lease, its value, its namespace. What is in it is counted on the way. */
@@ -63,6 +73,8 @@ class EntryChecker {
   readonly #mvcc: LayerRecord;
   readonly #sensu: LayerRecord;
   readonly #unknown = new Map<string, number>();
+  /** Keys left behind, by the namespace that was deleted. */
+  readonly #leftBehind = new Map<string, number>();
   #values = 0;
 
   constructor(
@@ -85,15 +97,16 @@ class EntryChecker {
     }
     const key = classifyKey(entry.key);
     this.#values += Number(key.group !== outsideRoot);
-    if (key.kind === 'unknown') this.#unknown.set(key.group, (this.#unknown.get(key.group) ?? 0) + 1);
+    if (key.kind === 'unknown') countOne(this.#unknown, key.group);
     this.#checkNamespace(entry, key);
     this.#checkValue(entry, key);
   }
 
   /** Keys that go by themselves may outlive their namespace for a while. */
-  #checkNamespace(entry: StoreEntry, { namespace, kind }: KeyClass): void {
+  #checkNamespace(entry: StoreEntry, { group, namespace, kind }: KeyClass): void {
     if (namespace === undefined || kind === 'ephemeral' || this.#namespaces.has(namespace)) return;
-    this.#sensu.find('is in a namespace that does not exist', placeOf(entry));
+    if (!goBeforeTheirNamespace.has(group)) countOne(this.#leftBehind, namespace);
+    else this.#sensu.find('is in a namespace that does not exist', placeOf(entry));
   }
 
   #checkValue(entry: StoreEntry, key: KeyClass): void {
@@ -118,7 +131,15 @@ class EntryChecker {
       const noun = count === 1 ? 'key' : 'keys';
       layer.notes.push(`${formatCount(count)} ${noun} of no known kind: ${showKey(Buffer.from(group))}`);
     }
+    for (const [namespace, count] of this.#leftBehind) {
+      const what = `${formatCount(count)} ${count === 1 ? 'key' : 'keys'} left behind by the deleted namespace`;
+      layer.notes.push(`${what} ${showKey(Buffer.from(namespace))}`);
+    }
   }
+}
+
+function countOne(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 const versionKey = '/sensu.io/sensu_database_version';

@@ -130,6 +130,18 @@ describe('the values of Sensu', () => {
     );
   });
 
+  it('may lie in a namespace that was deleted, as far as Sensu leaves them behind', async () => {
+    const leftBehind = storeOf((values) => {
+      for (const key of [...values.keys()]) {
+        const isLeft = /\/(pipelines|roles|rolebindings|events|entity_states|keepalives)\//.test(key);
+        if (key.includes('/ops') && !isLeft) values.delete(key);
+      }
+    });
+    const layer = (await verifyBytes(leftBehind)).layers.find(({ layer: name }) => name === 'sensu')!;
+    expect(layer.status).toBe('ok');
+    expect(layer.notes.join('\n')).toMatch(/\d+ keys left behind by the deleted namespace ops/);
+  });
+
   it.each<readonly [what: string, finding: RegExp, change: Change]>([
     [
       'is of a version to come',
