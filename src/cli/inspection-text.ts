@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatId } from '../core/units.js';
+import { showKey } from '../sensu/key-name.js';
 import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
@@ -18,7 +19,7 @@ export function describeInspection(inspection: Inspection, showSecrets: boolean)
         { head: 'LEASED', numeric: true },
       ],
       contents.prefixes.map(({ prefix, keys, bytes, leasedKeys }) => [
-        printable(prefix),
+        showKey(Buffer.from(prefix)),
         formatCount(keys),
         formatBytes(bytes),
         leasedKeys === 0 ? '' : formatCount(leasedKeys),

@@ -15,6 +15,13 @@ describe('keys as they are shown', () => {
   it('shows other keys as they are, and bytes that would disturb a terminal escaped', () => {
     expect(showKey(Buffer.from('/sensu.io/checks/default/cpu'))).toBe('/sensu.io/checks/default/cpu');
     expect(showKey(Buffer.from('/sensu.io/\u001b[2Jx'))).toBe('/sensu.io/\\u001b[2Jx');
+    expect(showKey(Buffer.from('/sensu.io/\u009b2J\u202ex'))).toBe('/sensu.io/\\u{9b}2J\\u{202e}x');
+  });
+
+  it('shows a long key by its beginning, and tells two of one beginning apart', () => {
+    const long = (end: string): string => showKey(Buffer.from(`/sensu.io/${'k'.repeat(100_000)}${end}`));
+    expect(long('a')).toMatch(/^\/sensu\.io\/k{190}\.\.\. \(97\.7 KiB, sha256 [0-9a-f]{12}\)$/);
+    expect(long('a')).not.toBe(long('b'));
   });
 
   it('shows the first few of many', () => {
