@@ -156,7 +156,7 @@ function tightQuota(target: TargetFacts, load: LoadPlan): string[] {
 function largeValue({ source: { largest } }: LoadPlan): string[] {
   if (largest === undefined || largest.bytes + 1024 <= defaultRequestBytes) return [];
   return [
-    `The value of ${largest.key} has ${formatCount(largest.bytes)} bytes: every member of the target needs a --max-request-bytes above that.`,
+    `The value of ${largest.key} has ${formatCount(largest.bytes)} bytes: should the target refuse it, its members need a --max-request-bytes above that.`,
   ];
 }
 
