@@ -1,17 +1,33 @@
 // Compiles src/ to dist/ from scratch, so that a renamed file leaves no stale twin in the package, and puts it
 // in place at once, so that a program that is just being started finds all of it.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 const fresh = `dist.${process.pid}`;
 const old = `${fresh}.old`;
+
+/**
+ * Two lines that sh and JavaScript both read. Node looks for `--env-file` behind the program too, and ends when there
+ * is no such file, unless two dashes come before the program; `env -S` would pass them, but not everywhere.
+ */
+const start = ['#!/bin/sh', `':' //; exec node -- "$0" "$@"`].join('\n');
+
+function makeExecutable(path) {
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(
+    path,
+    text.replace(/^#!.*$/m, () => start),
+  );
+  chmodSync(path, 0o755);
+}
+
 try {
   execFileSync(
     process.execPath,
     ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh],
     { stdio: 'inherit' },
   );
-  chmodSync(`${fresh}/cli/main.js`, 0o755);
+  makeExecutable(`${fresh}/cli/main.js`);
   if (existsSync('dist')) renameSync('dist', old);
   renameSync(fresh, 'dist');
 } catch (error) {

@@ -1,0 +1,21 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { program, startProgram, testFolder } from './ferry.js';
+
+it('runs by itself through a link, and keeps its option --env-file from Node', async () => {
+  const folder = await testFolder();
+  const link = join(folder, 'sensu-ferry');
+  await symlink(program, link);
+  const options = ['--endpoints', 'http://127.0.0.1:1', '--sensu-password-file', join(folder, 'none')];
+  const ended = await startProgram(
+    link,
+    [
+      ...['migrate', 'embedded-to-external', '--run-dir', join(folder, 'run')],
+      ...['--env-file', join(folder, 'not there'), ...options],
+    ],
+    {},
+  ).finished;
+  expect(ended.stderr).toContain('SECRET_FILE_UNUSABLE');
+  expect(ended.code).toBe(2);
+});
