@@ -127,16 +127,15 @@ async function openServer(
   api: ApiConnectionOptions | undefined,
 ): Promise<Source> {
   if (flags.withSecrets === true) throw secretsNotShown();
-  const { dumpServer, isWanted } = await import('../dump/server-source.js');
+  const { dumpServer } = await import('../dump/server-source.js');
   const close = (): Promise<void> => Promise.resolve();
   if (api === undefined) {
     const { SensuctlSource } = await import('../dump/sensuctl-source.js');
-    return { items: dumpServer(new SensuctlSource(context), selection), close };
+    return { items: dumpServer(new SensuctlSource(context, selection), selection), close };
   }
-  const { ApiSource, dumpedRoutes } = await import('../dump/api-source.js');
+  const { ApiSource } = await import('../dump/api-source.js');
   const { connectApi } = await import('../sensu/api/connection.js');
-  const routes = dumpedRoutes.filter((route) => isWanted(selection, route));
-  return { items: dumpServer(new ApiSource(connectApi(api), { routes }), selection), close };
+  return { items: dumpServer(new ApiSource(connectApi(api), selection), selection), close };
 }
 
 async function openStoreOf(context: Context, flags: DumpFlags): Promise<OpenedView> {

@@ -3,17 +3,11 @@ import type { ApiConnection } from '../sensu/api/connection.js';
 import { listResources } from '../sensu/api/resources.js';
 import { apiRoutes, routeOf, type ApiRoute } from '../sensu/api/routes.js';
 import { textAt, type ApiResource } from '../sensu/resources/api-value.js';
+import { isWanted, namespaceUnknown, type Selection } from './selection.js';
 import type { SkipList, SkippedType } from './skipped.js';
 
-export interface ApiSourceOptions {
-  /** Default: all of `dumpedRoutes`. */
-  readonly routes?: readonly ApiRoute[];
-  /** Default: all that the user may know of. What is in no namespace is left out when some are named. */
-  readonly namespaces?: readonly string[];
-}
-
 /** The halves of an entity are not dumped beside the entity. */
-export const dumpedRoutes: readonly ApiRoute[] = apiRoutes.filter(
+const dumpedRoutes: readonly ApiRoute[] = apiRoutes.filter(
   ({ type }) => type !== 'EntityConfig' && type !== 'EntityState',
 );
 
@@ -24,30 +18,34 @@ const reasons: Readonly<Record<string, SkippedType['reason']>> = {
 };
 
 /**
- * Reads resources from Sensu's API, type after type in the order of the routes, each by namespace and name. What the
- * user may not read is passed over and listed: where all namespaces at once are refused, each is asked for.
+ * Reads resources from Sensu's API, type after type in the order of the routes, each by namespace and name. Only what
+ * is selected is asked for. What the user may not read is passed over and listed: where all namespaces at once are
+ * refused, each is asked for.
  */
 export class ApiSource implements SkipList {
   readonly #api: ApiConnection;
-  readonly #options: ApiSourceOptions;
+  readonly #selection: Selection;
   readonly #skipped: SkippedType[] = [];
   #namespaces: readonly string[] | undefined;
 
-  constructor(api: ApiConnection, options: ApiSourceOptions = {}) {
+  constructor(api: ApiConnection, selection: Selection) {
     this.#api = api;
-    this.#options = options;
+    this.#selection = selection;
   }
 
   get skipped(): readonly SkippedType[] {
-    return this.#skipped;
+    return [...this.#skipped, ...typesWithoutRoute(this.#selection)];
   }
 
-  /** @throws FerryError for any fault but a refusal of a type */
+  /** @throws FerryError NAMESPACE_UNKNOWN (`usage`), and for any fault but a refusal of a type */
   async *resources(): AsyncGenerator<ApiResource> {
-    const { routes = dumpedRoutes, namespaces } = this.#options;
-    for (const route of routes) {
-      if (namespaces !== undefined) {
-        if (route.scope === 'namespaced') yield* this.#byNamespace(route, namespaces);
+    const { namespace } = this.#selection;
+    if (namespace !== undefined && !(await this.#knownNamespaces()).includes(namespace)) {
+      throw namespaceUnknown(namespace);
+    }
+    for (const route of dumpedRoutes.filter((each) => isWanted(this.#selection, each))) {
+      if (namespace !== undefined && route.scope === 'namespaced') {
+        yield* this.#byNamespace(route, [namespace]);
         continue;
       }
       const refusal = yield* this.#attempt(route);
@@ -114,4 +112,17 @@ export class ApiSource implements SkipList {
     }
     return this.#namespaces;
   }
+}
+
+function typesWithoutRoute({ commercial }: Selection): SkippedType[] {
+  const named = commercial === 'all' ? [] : commercial.map(splitName);
+  return named
+    .filter(({ type, apiVersion }) => routeOf(type, apiVersion) === undefined)
+    .map((name) => ({ ...name, reason: 'unknown' }));
+}
+
+/** Of `secrets/v1.Provider`. */
+function splitName(fullName: string): Pick<SkippedType, 'type' | 'apiVersion'> {
+  const dot = fullName.indexOf('.');
+  return { apiVersion: fullName.slice(0, dot), type: fullName.slice(dot + 1) };
 }

@@ -5,9 +5,10 @@ import { resourceKinds, type ResourceKind } from '../sensu/resources/kinds.js';
 export interface Selection {
   /** In sensuctl's order. */
   readonly kinds: readonly ResourceKind[];
-  /** Whether a commercial type, such as `secrets/v1.Provider`, is to be in it. */
+  /** Full names of the commercial types that are asked for, such as `secrets/v1.Provider`; or all that there are. */
+  readonly commercial: 'all' | readonly string[];
+  /** Whether a type that sensuctl has no short name for is to be in it. */
   readonly hasEnterprise: (fullName: string) => boolean;
-  readonly enterprise: boolean;
   /** Of what lies in a namespace, only what lies in this one. */
   readonly namespace: string | undefined;
 }
@@ -24,11 +25,13 @@ export function parseSelection({ types = 'all', omit = '', namespace }: Selectio
   const wanted = parseTypes(types);
   const omitted = parseTypes(omit);
   const has = (name: string): boolean => (wanted.has('all') || wanted.has(name)) && !omitted.has(name);
-  const everyEnterprise = wanted.has('all') && !omitted.has('all');
+  const everyCommercial = wanted.has('all') && !omitted.has('all');
   return {
     kinds: omitted.has('all') ? [] : resourceKinds.filter((kind) => has(fullName(kind))),
+    commercial: everyCommercial
+      ? 'all'
+      : [...wanted].filter((name) => name !== 'all' && !isCore(name) && has(name)),
     hasEnterprise: has,
-    enterprise: everyEnterprise || [...wanted].some((name) => !isCore(name) && name !== 'all'),
     namespace,
   };
 }
@@ -36,6 +39,23 @@ export function parseSelection({ types = 'all', omit = '', namespace }: Selectio
 /** As sensuctl writes it, such as `core/v2.CheckConfig`. */
 export function fullName({ type, apiVersion }: Pick<ResourceKind, 'type' | 'apiVersion'>): string {
   return `${apiVersion}.${type}`;
+}
+
+/** Whether a type, as a resource or a route names it, is to be in the dump. */
+export function isWanted(selection: Selection, named: Pick<ResourceKind, 'type' | 'apiVersion'>): boolean {
+  const name = fullName(named);
+  const isKind = selection.kinds.some((kind) => fullName(kind) === name);
+  return isKind || (!name.startsWith('core/v2.') && selection.hasEnterprise(name));
+}
+
+/** A dump that has nothing in it because of a slip of the pen must not pass for one. */
+export function namespaceUnknown(name: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'NAMESPACE_UNKNOWN',
+    message: `There is no namespace ${JSON.stringify(name)}, or none that this user may know of.`,
+    hint: 'Check its name in what --types namespaces dumps.',
+  });
 }
 
 function isCore(name: string): boolean {

@@ -1,48 +1,38 @@
 import type { Context } from '../core/context.js';
-import { openSensuctl, type SensuctlOptions } from '../sensu/sensuctl.js';
+import { resourceKinds } from '../sensu/resources/kinds.js';
+import { openSensuctl, type Sensuctl } from '../sensu/sensuctl.js';
 import { resourcesOf } from './read/read-dump.js';
 import type { DumpResource } from './read/resource.js';
+import { fullName, namespaceUnknown, type Selection } from './selection.js';
 import type { SkipList, SkippedType } from './skipped.js';
 
-export interface SensuctlSourceOptions {
-  /** Default: all. */
-  readonly namespaces?: readonly string[];
-  readonly silenceMs?: number;
-}
-
 /**
- * Reads resources from the operator's own sensuctl. It leaves out the events of a dump of all namespaces without a
- * word, so they are asked for by namespace; and it passes over, without a word, what its user may not read.
+ * Reads resources from the operator's own sensuctl, which is asked for nothing that is not selected. It leaves out the
+ * events of a dump of all namespaces without a word, so they are asked for by namespace; and it passes over, without a
+ * word, what its user may not read.
  */
 export class SensuctlSource implements SkipList {
   readonly #context: Context;
-  readonly #options: SensuctlSourceOptions;
+  readonly #selection: Selection;
+  readonly #silenceMs: number | undefined;
   readonly #seen = new Set<string>();
 
-  constructor(context: Context, options: SensuctlSourceOptions = {}) {
+  /** @param silenceMs See `SensuctlOptions`. */
+  constructor(context: Context, selection: Selection, silenceMs?: number) {
     this.#context = context;
-    this.#options = options;
+    this.#selection = selection;
+    this.#silenceMs = silenceMs;
   }
 
-  /** @throws FerryError see `Sensuctl`, and `readDump` for what it writes */
+  /** @throws FerryError NAMESPACE_UNKNOWN (`usage`), see `Sensuctl`, and `readDump` for what it writes */
   async *resources(): AsyncGenerator<DumpResource> {
     const { env, signal } = this.#context;
-    const { silenceMs, namespaces } = this.#options;
-    const options: SensuctlOptions = { env, signal, ...(silenceMs !== undefined && { silenceMs }) };
-    const sensuctl = openSensuctl(options);
+    const silenceMs = this.#silenceMs;
+    const sensuctl = openSensuctl({ env, signal, ...(silenceMs !== undefined && { silenceMs }) });
     await sensuctl.version();
-    const read = (words: readonly string[]): AsyncGenerator<DumpResource> => {
-      const args = ['dump', ...words, '--format', 'yaml'];
-      return resourcesOf(
-        { path: 'the output of sensuctl', pieces: () => sensuctl.read(args) },
-        this.#context,
-      );
-    };
-    for (const namespace of namespaces ?? []) yield* within(read(['all', '--namespace', namespace]));
-    if (namespaces !== undefined) return;
-    yield* this.#note(read(['all', '--all-namespaces']));
-    for (const namespace of await sensuctl.namespaces()) {
-      yield* read(['core/v2.Event', '--namespace', namespace]);
+    for (const words of await dumpsOf(this.#selection, sensuctl)) {
+      const pieces = (): AsyncIterable<Buffer> => sensuctl.read(['dump', ...words, '--format', 'yaml']);
+      yield* this.#note(resourcesOf({ path: 'the output of sensuctl', pieces }, this.#context));
     }
   }
 
@@ -55,14 +45,34 @@ export class SensuctlSource implements SkipList {
 
   /** Of these every store holds some: where there is none, the user may not read them. Of others nobody can tell. */
   get skipped(): readonly SkippedType[] {
-    if (this.#options.namespaces !== undefined) return [];
     return ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'User', 'TessenConfig']
       .filter((type) => !this.#seen.has(type))
       .map((type) => ({ type, apiVersion: 'core/v2', reason: 'permission' as const }));
   }
 }
 
-/** sensuctl adds what is in no namespace, to each. */
-async function* within(resources: AsyncIterable<DumpResource>): AsyncGenerator<DumpResource> {
-  for await (const resource of resources) if (resource.namespace !== undefined) yield resource;
+const event = 'core/v2.Event';
+
+/** What is to be asked of `sensuctl dump`, one run after the other. */
+async function dumpsOf(selection: Selection, sensuctl: Sensuctl): Promise<readonly (readonly string[])[]> {
+  const { kinds, namespace } = selection;
+  const types = typeWords(selection);
+  if (namespace !== undefined) {
+    if (!(await sensuctl.namespaces()).includes(namespace)) throw namespaceUnknown(namespace);
+    return types.map((words) => [...words, '--namespace', namespace]);
+  }
+  const dumps = types.map((words) => [...words, '--all-namespaces']);
+  if (!kinds.map(fullName).includes(event)) return dumps;
+  return [...dumps, ...(await sensuctl.namespaces()).map((name) => [event, '--namespace', name])];
+}
+
+/** The words that name the types; none where there is nothing to be asked for. */
+function typeWords({ kinds, commercial, namespace }: Selection): readonly (readonly string[])[] {
+  const wanted = kinds.map(fullName);
+  if (commercial === 'all') {
+    const omitted = resourceKinds.map(fullName).filter((name) => !wanted.includes(name));
+    return [['all', ...(omitted.length > 0 ? ['--omit', omitted.join(',')] : [])]];
+  }
+  const named = [...wanted.filter((name) => name !== event || namespace !== undefined), ...commercial];
+  return named.length > 0 ? [[named.join(',')]] : [];
 }

@@ -4,8 +4,8 @@ export interface SkippedType {
   readonly apiVersion: string;
   /** The namespaces that it was read in nevertheless; absent when in none. */
   readonly readIn?: readonly string[];
-  /** The user may not read it, the backend has no licence for it, or the release does not have it. */
-  readonly reason: 'permission' | 'licence' | 'missing';
+  /** The user may not read it, the backend has no licence for it, the release does not have it, or this program no path. */
+  readonly reason: 'permission' | 'licence' | 'missing' | 'unknown';
 }
 
 /** What a source gives beside resources: complete once all of them have been read. */

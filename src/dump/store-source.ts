@@ -14,24 +14,32 @@ import { mergeByKey } from '../store/merge-by-key.js';
 import { prefixRange, sensuRoot, singleKey } from '../store/sensu-root.js';
 import type { KeyRange, StoreEntry, StoreView } from '../store/view.js';
 import type { DumpItem } from './item.js';
-import { fullName, type Selection } from './selection.js';
+import { fullName, namespaceUnknown, type Selection } from './selection.js';
 
 /**
  * The resources of a store at one revision, in sensuctl's order: by type, then by key. No more than a batch of
- * entries is in memory.
+ * entries is in memory. @throws FerryError NAMESPACE_UNKNOWN (`usage`)
  */
 export async function* dumpStore(
   view: StoreView,
   selection: Selection,
   { signal }: Pick<Context, 'signal'>,
 ): AsyncGenerator<DumpItem> {
+  if (selection.namespace !== undefined) await requireNamespace(view, selection.namespace);
   for (const kind of selection.kinds) {
     signal.throwIfAborted();
     if (kind.group === entityConfigs) yield* entitiesOf(view, selection);
     else yield* resourcesOf(view, rangeOf(kind, selection.namespace), signal);
   }
-  if (selection.enterprise) yield* enterpriseOf(view, selection, signal);
+  if (selection.commercial.length > 0) yield* enterpriseOf(view, selection, signal);
   yield* leftOut(view);
+}
+
+async function requireNamespace(view: StoreView, name: string): Promise<void> {
+  for await (const batch of view.entries(singleKey(Buffer.from(`/sensu.io/namespaces/${name}`)))) {
+    if (batch.length > 0) return;
+  }
+  throw namespaceUnknown(name);
 }
 
 function rangeOf({ group, namespaced }: ResourceKind, namespace: string | undefined): KeyRange {

@@ -167,6 +167,7 @@ describe('dump', () => {
 
   it.each([
     [['--from', kitchenSink, '--types', 'chekcs'], 'TYPE_UNKNOWN'],
+    [['--from', kitchenSink, '--namespace', 'opps'], 'NAMESPACE_UNKNOWN'],
     [['--from', kitchenSink, '--format', 'json'], 'FORMAT_UNKNOWN'],
     [['--from', kitchenSink, '--split'], 'OUTPUT_MISSING'],
     [['--from', kitchenSink, '--json'], 'OUTPUT_TAKEN'],

@@ -2,9 +2,9 @@
 /**
  * Stands in for sensuctl: plays what the real one wrote for the store of kitchen-sink-6.12.0. RECORDED_SENSUCTL may
  * name a fault: `not-configured`, `no-credentials`, `denied`, `old`, `stranger`, `unreachable`, `cut`, `silent`,
- * `fewer` (a user who may read little).
+ * `fewer` (a user who may read little). What it was asked is added to the file that RECORDED_SENSUCTL_ASKED names.
  */
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const fixtures = new URL('../../fixtures/kitchen-sink-6.12.0/', import.meta.url);
@@ -12,6 +12,8 @@ const recorded = (name) => readFileSync(new URL(name, fixtures), 'utf8');
 const fault = process.env.RECORDED_SENSUCTL ?? '';
 const words = process.argv.slice(2);
 const args = words.join(' ');
+const asked = process.env.RECORDED_SENSUCTL_ASKED;
+if (asked !== undefined) appendFileSync(asked, `${args}\n`);
 
 function fail(message, exitCode = 1) {
   process.stderr.write(`Error: ${message}\n`);
@@ -40,12 +42,26 @@ function play() {
     );
   if (args === 'namespace list --format json')
     return '[{"name":"default"},{"name":"ops"},{"name":"sensu-system"}]\n';
-  const namespace = words[words.indexOf('--namespace') + 1];
-  if (args === `dump core/v2.Event --namespace ${namespace} --format yaml`) {
-    return namespace === 'sensu-system' ? '' : recorded(`events-${namespace}.yml`);
-  }
-  if (args === 'dump all --all-namespaces --format yaml') return recorded('dump.yml');
-  return fail(`unknown command "${args}" for "sensuctl"`);
+  const form = /^dump (\S+)(?: --omit (\S+))? (?:--all-namespaces|--namespace (\S+)) --format yaml$/.exec(
+    args,
+  );
+  if (form === null) return fail(`unknown command "${args}" for "sensuctl"`);
+  const [, types, omitted = '', namespace] = form;
+  return dump(types.split(','), omitted.split(','), namespace);
+}
+
+/** Of all namespaces it gives everything but events; of one, what lies in none too. */
+function dump(types, omitted, namespace) {
+  const documents = recorded('dump.yml').split('---\n');
+  if (namespace === 'default' || namespace === 'ops') documents.push(recorded(`events-${namespace}.yml`));
+  const isWanted = (text) => {
+    const [, type, apiVersion] = /^type: (\S+)\napi_version: (\S+)$/m.exec(text);
+    const name = `${apiVersion}.${type}`;
+    const [, own = namespace] = /^ {2}namespace: (\S+)$/m.exec(text) ?? [];
+    const isThere = namespace === undefined || own === namespace;
+    return isThere && !omitted.includes(name) && (types[0] === 'all' || types.includes(name));
+  };
+  return documents.filter(isWanted).join('---\n');
 }
 
 if (fault === 'silent' && words[0] === 'dump') await sleep(600_000);
