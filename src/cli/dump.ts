@@ -1,19 +1,21 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { DumpFormat, DumpOptions } from '../dump/dump.js';
+import type { DumpFormat } from '../dump/dump.js';
 import type { DumpItem } from '../dump/item.js';
 import type { LossReport } from '../dump/loss-report.js';
 import type { DumpOutput } from '../dump/output.js';
 import type { Selection } from '../dump/selection.js';
+import type { ServerSource } from '../dump/server-source.js';
 import type { ApiConnectionOptions } from '../sensu/api/connection.js';
+import type { Encryption } from '../snapshot/encryption.js';
 import type { FileView } from '../snapshot/store-view.js';
 import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
 import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
-import { openLiveStore, type OpenedView } from './live-store.js';
+import { openLiveStore, type StoreToRead } from './live-store.js';
 import { describeLosses } from './loss-text.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
@@ -63,32 +65,37 @@ async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> 
   );
   const source = await openSource(context, flags, selection);
   try {
-    const { separators } = await import('../dump/dump.js');
-    const output = await openOutput(context, flags, separators[format], encryption);
     if (flags.withSecrets === true && encryption === undefined) warnOfSecrets(context);
-    const options = { format, withSecrets: flags.withSecrets === true };
-    return await written(context, flags, source.items, output, options);
+    return await source.read((items) => written(context, flags, items, { format, encryption }));
   } finally {
     await source.close();
   }
+}
+
+interface Form {
+  readonly format: DumpFormat;
+  readonly encryption: Encryption | undefined;
 }
 
 async function written(
   context: Context,
   flags: DumpFlags,
   items: AsyncIterable<DumpItem>,
-  output: DumpOutput,
-  options: DumpOptions,
+  { format, encryption }: Form,
 ): Promise<CommandResult> {
-  const { writeDump } = await import('../dump/dump.js');
+  const { separators, writeDump } = await import('../dump/dump.js');
   const { ReaderGone } = await import('../dump/output.js');
+  const output = await openOutput(context, flags, separators[format], encryption);
   try {
+    const options = { format, withSecrets: flags.withSecrets === true };
     return resultOf(context, flags, await writeDump(context, items, output, options));
   } catch (error) {
     await output.abandon();
     // Whoever reads it has seen enough, as `head` has.
     if (error instanceof ReaderGone) return { text: '', json: {} };
-    throw error;
+    if (!output.isOut) throw error;
+    const { isCompacted } = await import('../etcd/read-live.js');
+    throw isCompacted(error) ? brokenOff(error) : error;
   }
 }
 
@@ -103,8 +110,9 @@ function resultOf(context: Context, flags: DumpFlags, report: LossReport): Comma
 }
 
 interface Source {
-  readonly items: AsyncIterable<DumpItem>;
-  close(): Promise<void>;
+  /** Gives what the source holds to the writer, which may be called again: see `readLive`. */
+  readonly read: <Result>(writer: (items: AsyncIterable<DumpItem>) => Promise<Result>) => Promise<Result>;
+  readonly close: () => Promise<void>;
 }
 
 /** Exactly one source is named; the variable of etcdctl counts where none is. */
@@ -117,7 +125,10 @@ async function openSource(context: Context, flags: DumpFlags, selection: Selecti
   if (named === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined) throw unclear('A dump needs a source.');
   const { dumpStore } = await import('../dump/store-source.js');
   const store = await openStoreOf(context, flags);
-  return { items: dumpStore(store.view, selection, context), close: store.close };
+  return {
+    read: (writer) => store.read((view) => writer(dumpStore(view, selection, context))),
+    close: store.close,
+  };
 }
 
 async function openServer(
@@ -128,44 +139,51 @@ async function openServer(
 ): Promise<Source> {
   if (flags.withSecrets === true) throw secretsNotShown();
   const { dumpServer } = await import('../dump/server-source.js');
-  const close = (): Promise<void> => Promise.resolve();
+  const sourceOf = (server: ServerSource): Source => ({
+    read: (writer) => writer(dumpServer(server, selection)),
+    close: () => Promise.resolve(),
+  });
   if (api === undefined) {
     const { SensuctlSource } = await import('../dump/sensuctl-source.js');
-    return { items: dumpServer(new SensuctlSource(context, selection), selection), close };
+    return sourceOf(new SensuctlSource(context, selection));
   }
   const { ApiSource } = await import('../dump/api-source.js');
   const { connectApi } = await import('../sensu/api/connection.js');
-  return { items: dumpServer(new ApiSource(connectApi(api), selection), selection), close };
+  return sourceOf(new ApiSource(connectApi(api), selection));
 }
 
-async function openStoreOf(context: Context, flags: DumpFlags): Promise<OpenedView> {
+async function openStoreOf(context: Context, flags: DumpFlags): Promise<StoreToRead> {
   if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
   if (flags.from === undefined) return openLiveStore(flags, context);
   const { openStore } = await import('../snapshot/open.js');
   const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
-  return { view, close: () => closed(view) };
+  return storeOf(view);
 }
 
-async function openStopped(context: Context, folders: readonly string[]): Promise<OpenedView> {
+async function openStopped(context: Context, folders: readonly string[]): Promise<StoreToRead> {
   const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
   const { asView } = await import('../snapshot/store-view.js');
   const { warnOfStopped } = await import('./stopped-words.js');
   const members = await openStoppedMembers(context, folders);
   warnOfStopped(members, context.report);
-  const view = asView(members.directory);
-  return { view, close: () => closed(view) };
+  return storeOf(asView(members.directory));
 }
 
-function closed(view: FileView): Promise<void> {
-  view.close();
-  return Promise.resolve();
+function storeOf(view: FileView): StoreToRead {
+  return {
+    read: (reader) => reader(view),
+    close: () => {
+      view.close();
+      return Promise.resolve();
+    },
+  };
 }
 
 async function openOutput(
   context: Context,
   flags: DumpFlags,
   separator: string,
-  encryption: Awaited<ReturnType<typeof encryptionFrom>>,
+  encryption: Encryption | undefined,
 ): Promise<DumpOutput> {
   const replace = flags.overwrite === true;
   if (flags.split === true) {
@@ -228,6 +246,17 @@ function unclear(message: string): FerryError {
     code: 'SOURCE_UNCLEAR',
     message,
     hint: 'Give one of --from FILE, --data-dir FOLDER, --endpoints URLS, --api-url URL, and --sensuctl.',
+  });
+}
+
+/** What is on standard output cannot be taken back, to begin again. */
+function brokenOff(cause: FerryError): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'DUMP_BROKEN_OFF',
+    message: `${cause.message} What has gone to standard output is not the whole dump.`,
+    hint: 'Use --output FILE, with which a dump begins again by itself; or dump --from what sensu-ferry snapshot save has taken.',
+    cause,
   });
 }
 

@@ -4,11 +4,10 @@ import { FerryError } from '../core/errors.js';
 import { sumOf } from '../snapshot/diff/counts.js';
 import type { StoreAccess } from '../snapshot/open.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
-import type { StoreView } from '../store/view.js';
 import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { againstDocument } from './diff-text.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
-import { openLiveStore, type OpenedView } from './live-store.js';
+import { openLiveStore, type StoreToRead } from './live-store.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import {
@@ -55,7 +54,7 @@ async function verify(
       try {
         const file = await verifyFile(context, path, { access, ...deep });
         await noteVerdict(context, file, access);
-        files.push(live === undefined ? file : await compared(context, file, live.view, access));
+        files.push(live === undefined ? file : await compared(context, file, live, access));
       } catch (error) {
         context.signal.throwIfAborted();
         // Of several files the others are looked at all the same.
@@ -76,7 +75,7 @@ async function verify(
 }
 
 /** @throws FerryError AGAINST_MISSING (`usage`), as `openLiveStore` */
-async function liveStoreFrom(flags: VerifyFlags, context: Context): Promise<OpenedView | undefined> {
+async function liveStoreFrom(flags: VerifyFlags, context: Context): Promise<StoreToRead | undefined> {
   if (flags.against !== true) {
     if (flags.endpoints === undefined) return undefined;
     throw new FerryError({
@@ -93,12 +92,12 @@ async function liveStoreFrom(flags: VerifyFlags, context: Context): Promise<Open
 async function compared(
   context: Context,
   verification: FileVerification,
-  live: StoreView,
+  live: StoreToRead,
   access: StoreAccess,
 ): Promise<Verified> {
   if (!verification.ok) return verification;
   const { compareWithLive } = await import('../snapshot/verify/against.js');
-  const against = await compareWithLive(context, verification.path, live, access);
+  const against = await live.read((view) => compareWithLive(context, verification.path, view, access));
   return { ...verification, ok: sumOf(against.lasting) === 0, against };
 }
 

@@ -13,6 +13,8 @@ export interface DumpOutput {
   finish(): Promise<void>;
   /** Leaves nothing behind. */
   abandon(): Promise<void>;
+  /** Whether some of it is where nobody can take it back. */
+  readonly isOut: boolean;
 }
 
 /** Whoever read the dump has seen enough. */
@@ -25,6 +27,7 @@ export interface ByteSink {
   write(bytes: Buffer): Promise<void>;
   finish(): Promise<void>;
   abandon(): Promise<void>;
+  readonly isOut: boolean;
 }
 
 const pieceSize = 256 * 1024;
@@ -71,6 +74,10 @@ export class StreamOutput implements DumpOutput {
     return this.#sink.abandon();
   }
 
+  get isOut(): boolean {
+    return this.#sink.isOut;
+  }
+
   /** The sink may keep what it was given. */
   async #flush(): Promise<void> {
     const bytes = this.#piece.subarray(0, this.#used);
@@ -83,6 +90,7 @@ export class StreamOutput implements DumpOutput {
 
 /** A file that is there whole or not at all, 0600 from its first byte. */
 export class FileSink implements ByteSink {
+  readonly isOut = false;
   readonly #path: string;
   readonly #part: PartFile;
   readonly #replace: boolean;
@@ -116,6 +124,7 @@ export class StandardOutput implements ByteSink {
   readonly #stream: Writable;
   readonly #signal: AbortSignal;
   #fault: unknown;
+  isOut = false;
 
   constructor(stream: Writable, signal: AbortSignal) {
     this.#stream = stream;
@@ -124,6 +133,7 @@ export class StandardOutput implements ByteSink {
 
   async write(bytes: Buffer): Promise<void> {
     this.#throwFault();
+    this.isOut = true;
     const hasRoom = this.#stream.write(bytes, (error) => {
       this.#fault ??= error ?? undefined;
     });
@@ -197,5 +207,9 @@ export class EncryptedSink implements ByteSink {
 
   abandon(): Promise<void> {
     return this.#sink.abandon();
+  }
+
+  get isOut(): boolean {
+    return this.#sink.isOut;
   }
 }

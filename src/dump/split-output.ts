@@ -19,6 +19,7 @@ export interface SplitOptions {
  * what lies in none. It is written beside its place, and takes it when it is whole.
  */
 export class SplitOutput implements DumpOutput {
+  readonly isOut = false;
   readonly #folder: string;
   readonly #options: SplitOptions;
   readonly #written = new Set<string>();

@@ -23,6 +23,7 @@ async function dump(
     write: (document) => Promise.resolve(void documents.push(document)),
     finish: () => Promise.resolve(),
     abandon: () => Promise.resolve(),
+    isOut: false,
   };
   const now = new Date(1_700_000_000_000);
   const context = { ...silentContext(), clock: { now: () => now } };
