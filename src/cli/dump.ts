@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { DumpFormat } from '../dump/dump.js';
+import type { DumpFormat, Framing } from '../dump/dump.js';
 import type { DumpItem } from '../dump/item.js';
 import type { LossReport } from '../dump/loss-report.js';
 import type { DumpOutput } from '../dump/output.js';
@@ -83,9 +83,9 @@ async function written(
   items: AsyncIterable<DumpItem>,
   { format, encryption }: Form,
 ): Promise<CommandResult> {
-  const { separators, writeDump } = await import('../dump/dump.js');
+  const { framings, writeDump } = await import('../dump/dump.js');
   const { ReaderGone } = await import('../dump/output.js');
-  const output = await openOutput(context, flags, separators[format], encryption);
+  const output = await openOutput(context, flags, framings[format], encryption);
   try {
     const options = { format, withSecrets: flags.withSecrets === true };
     return resultOf(context, flags, await writeDump(context, items, output, options));
@@ -182,14 +182,14 @@ function storeOf(view: FileView): StoreToRead {
 async function openOutput(
   context: Context,
   flags: DumpFlags,
-  separator: string,
+  framing: Framing,
   encryption: Encryption | undefined,
 ): Promise<DumpOutput> {
   const replace = flags.overwrite === true;
   if (flags.split === true) {
     const { SplitOutput } = await import('../dump/split-output.js');
     const ending = flags.format === 'yaml' ? '.yml' : '.json';
-    return SplitOutput.create(flags.output!, { separator, ending, replace });
+    return SplitOutput.create(flags.output!, { framing, ending, replace });
   }
   const { EncryptedSink, FileSink, StandardOutput, StreamOutput } = await import('../dump/output.js');
   const sink =
@@ -198,7 +198,7 @@ async function openOutput(
       : await FileSink.create(flags.output, replace);
   return new StreamOutput(
     encryption === undefined ? sink : await EncryptedSink.create(sink, encryption),
-    separator,
+    framing,
   );
 }
 

@@ -5,6 +5,7 @@ import { maskValue } from '../sensu/resources/mask.js';
 import { changedFields } from '../snapshot/diff/fields.js';
 import type { DumpItem } from './item.js';
 import { LossCollector, nameOf, type LossReport } from './loss-report.js';
+import { endMark, headMark } from './marks.js';
 import type { DumpOutput } from './output.js';
 import { jsonDocument } from './write/json.js';
 import { yamlDocument } from './write/yaml.js';
@@ -17,8 +18,17 @@ export interface DumpOptions {
   readonly withSecrets: boolean;
 }
 
-/** What stands between two documents. */
-export const separators: Readonly<Record<DumpFormat, string>> = { yaml: '---\n', 'wrapped-json': '' };
+/** What stands in a file of a dump beside its documents. */
+export interface Framing {
+  readonly head: string;
+  readonly separator: string;
+  readonly end: (documents: number) => string;
+}
+
+export const framings: Readonly<Record<DumpFormat, Framing>> = {
+  yaml: { head: headMark, separator: '---\n', end: endMark },
+  'wrapped-json': { head: '', separator: '', end: () => '' },
+};
 
 /** Writes what a source gives, and tells what is lost on the way. The output is left unfinished when it fails. */
 export async function writeDump(

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { FerryError, systemCode } from '../core/errors.js';
 import { PartFile } from '../core/part-file.js';
 import type { CipherStream, Encryption } from '../snapshot/encryption.js';
+import type { Framing } from './dump.js';
 import type { ResourceName } from './loss-report.js';
 
 /** Where the documents of a dump go. */
@@ -39,22 +40,26 @@ const bytesPerUnit = 3;
 /** All documents in one stream, in pieces. */
 export class StreamOutput implements DumpOutput {
   readonly #sink: ByteSink;
-  readonly #separator: string;
+  readonly #framing: Framing;
   /** Documents become bytes at once: as texts that wait for others they cost a third of the time in garbage. */
   #piece = Buffer.allocUnsafe(pieceSize);
   #used = 0;
   #limit = firstPiece;
-  #isFirst = true;
+  #documents = 0;
 
-  /** @param separator Stands between documents. */
-  constructor(sink: ByteSink, separator: string) {
+  constructor(sink: ByteSink, framing: Framing) {
     this.#sink = sink;
-    this.#separator = separator;
+    this.#framing = framing;
   }
 
-  async write(document: string): Promise<void> {
-    const text = this.#isFirst ? document : this.#separator + document;
-    this.#isFirst = false;
+  write(document: string): Promise<void> {
+    const { head, separator } = this.#framing;
+    const before = this.#documents === 0 ? head : separator;
+    this.#documents += 1;
+    return this.#append(before + document);
+  }
+
+  async #append(text: string): Promise<void> {
     if (text.length * bytesPerUnit > pieceSize) {
       await this.#flush();
       await this.#sink.write(Buffer.from(text));
@@ -66,6 +71,8 @@ export class StreamOutput implements DumpOutput {
   }
 
   async finish(): Promise<void> {
+    const { head, end } = this.#framing;
+    await this.#append((this.#documents === 0 ? head : '') + end(this.#documents));
     await this.#flush();
     await this.#sink.finish();
   }

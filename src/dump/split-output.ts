@@ -3,11 +3,12 @@ import { dirname, join, relative } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
 import { syncDirectory } from '../core/part-file.js';
 import { resourceKinds } from '../sensu/resources/kinds.js';
+import type { Framing } from './dump.js';
 import type { ResourceName } from './loss-report.js';
 import type { DumpOutput } from './output.js';
 
 export interface SplitOptions {
-  readonly separator: string;
+  readonly framing: Framing;
   /** Of the files, such as `.yml`. */
   readonly ending: string;
   /** Whether a folder that holds a dump already gets this one instead; else it is refused. */
@@ -22,7 +23,8 @@ export class SplitOutput implements DumpOutput {
   readonly isOut = false;
   readonly #folder: string;
   readonly #options: SplitOptions;
-  readonly #written = new Set<string>();
+  /** How many documents each file holds. */
+  readonly #written = new Map<string, number>();
   #file: FileHandle | undefined;
   #path = '';
   #pending: string[] = [];
@@ -47,14 +49,16 @@ export class SplitOutput implements DumpOutput {
   async write(document: string, { type, namespace }: ResourceName): Promise<void> {
     const path = this.#pathOf(type, namespace);
     if (path !== this.#path) await this.#open(path);
-    else this.#pending.push(this.#options.separator);
-    this.#pending.push(document);
+    const { head, separator } = this.#options.framing;
+    const count = this.#written.get(path) ?? 0;
+    this.#written.set(path, count + 1);
+    this.#pending.push(count === 0 ? head : separator, document);
     this.#length += document.length;
     if (this.#length > 256 * 1024) await this.#flush();
   }
 
   async finish(): Promise<void> {
-    await this.#close();
+    for (const [path, count] of this.#written) await this.#end(path, count);
     await this.#place();
   }
 
@@ -79,8 +83,6 @@ export class SplitOutput implements DumpOutput {
     } catch (error) {
       throw cannotWrite(full, error);
     }
-    if (this.#written.has(path)) this.#pending.push(this.#options.separator);
-    this.#written.add(path);
     this.#path = path;
   }
 
@@ -97,9 +99,16 @@ export class SplitOutput implements DumpOutput {
 
   async #close(): Promise<void> {
     await this.#flush();
-    await this.#file?.sync();
     await this.#file?.close();
     this.#file = undefined;
+  }
+
+  async #end(path: string, documents: number): Promise<void> {
+    await this.#open(path);
+    this.#pending.push(this.#options.framing.end(documents));
+    await this.#flush();
+    await this.#file?.sync();
+    await this.#close();
   }
 
   /** A folder that is there is kept, with whatever else lies in it, such as Git's own: files take their places. */
@@ -121,7 +130,7 @@ export class SplitOutput implements DumpOutput {
 
   async #replaceFiles(part: string): Promise<void> {
     const former = await dumpFilesIn(this.#folder, this.#options.ending);
-    for (const path of this.#written) {
+    for (const path of this.#written.keys()) {
       await mkdir(dirname(join(this.#folder, path)), { recursive: true, mode: 0o700 });
       await rename(join(part, path), join(this.#folder, path));
     }

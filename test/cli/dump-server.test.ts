@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serveDouble, type ServedDouble } from '../demo/served-double.js';
+import { insideMarks } from '../dump/inside-marks.js';
 import { expectFailure, ferry, fixture, testFolder } from './ferry.js';
 
 const recorded = (name: string): string => readFileSync(fixture(`kitchen-sink-6.12.0/${name}`), 'utf8');
@@ -21,14 +22,14 @@ describe('dump', () => {
     const api = ['dump', '--api-url', double.url, '--api-key-file', keyFile];
     const ended = await ferry([...api, '--omit', 'events']);
     expect(ended.code).toBe(3);
-    expect(documents(ended.stdout)).toEqual(documents(recorded('dump.yml')));
+    expect(documents(insideMarks(ended.stdout))).toEqual(documents(recorded('dump.yml')));
     expect(ended.stderr).toContain('the passwords of 4 users');
     // The API has masked what the entity redacts: it is in no dump of it.
     expect(ended.stderr).toContain(
       'Entity default/router (metadata.labels.password, metadata.annotations.api_key)',
     );
     const events = await ferry([...api, '--types', 'events', '--namespace', 'ops']);
-    expect(events.stdout).toBe(recorded('events-ops.yml'));
+    expect(insideMarks(events.stdout)).toBe(recorded('events-ops.yml'));
     expectFailure(await ferry([...api, '--with-secrets']), 2, 'SECRETS_NOT_SHOWN');
   });
 
@@ -40,6 +41,8 @@ describe('dump', () => {
     const ended = await ferry(['dump', '--sensuctl'], { env });
     expect(ended.code).toBe(3);
     const events = ['default', 'ops'].map((namespace) => recorded(`events-${namespace}.yml`));
-    expect(documents(ended.stdout)).toEqual([...documents(recorded('dump.yml')), ...events].sort());
+    expect(documents(insideMarks(ended.stdout))).toEqual(
+      [...documents(recorded('dump.yml')), ...events].sort(),
+    );
   });
 });

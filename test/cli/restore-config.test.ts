@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { headMark } from '../../src/dump/marks.js';
 import type { ServedDouble } from '../demo/served-double.js';
 import { adminKey, disturbed, dumpOf, erinsKey, freshTarget } from '../restore/config/target.js';
 import { expectNoTrace, ferry, fixture, startFerry, testFolder } from './ferry.js';
@@ -119,6 +120,13 @@ describe('restore config', () => {
       'DUMP_UNUSABLE',
     ],
     ['nothing there', ['LOGIN', '--yes'], '', 10, 'DUMP_EMPTY'],
+    [
+      'a dump that is cut',
+      ['LOGIN', '--yes'],
+      `${headMark}type: Namespace\nspec: {name: a}\n`,
+      10,
+      'DUMP_CUT',
+    ],
   ])('refuses %s', async (_what, more, dump, code, name) => {
     const setting = await given();
     const path = join(setting.folder, 'dump.yml');

@@ -1,7 +1,8 @@
 import type { Context } from '../../core/context.js';
 import type { DecryptionKeys } from '../../snapshot/encryption.js';
 import { largestDocument, OversizedDocument, type DocumentSplitter, type TextDocument } from './documents.js';
-import type { ApiValue } from '../../sensu/resources/api-value.js';
+import { isApiList, type ApiValue } from '../../sensu/resources/api-value.js';
+import { MarkReader } from '../marks.js';
 import { filesOfDump, type DumpFile } from './files.js';
 import { JsonSplitter } from './json-documents.js';
 import { parseJson } from './json-value.js';
@@ -21,7 +22,7 @@ const noKeys: DecryptionKeys = { identities: [], passphrases: [] };
  * The resources of a dump in its own order: of a file, of a folder with one file a namespace and kind, or of
  * standard input for `-`; YAML documents or JSON, in clear or as an age file. One document is in memory at a time.
  * @throws FerryError with file, document and line: DUMP_NOT_FOUND, DUMP_EMPTY, DUMP_NOT_TEXT, DUMP_NOT_YAML,
- * DUMP_NOT_JSON, DUMP_TOO_LARGE, DUMP_UNUSABLE, DUMP_DUPLICATE (`source`), DUMP_ENCRYPTED, KEY_DOES_NOT_FIT
+ * DUMP_NOT_JSON, DUMP_TOO_LARGE, DUMP_UNUSABLE, DUMP_DUPLICATE, DUMP_CUT (`source`), DUMP_ENCRYPTED, KEY_DOES_NOT_FIT
  * (`denied`), DUMP_DAMAGED (`integrity`)
  */
 export async function* readDump(
@@ -48,18 +49,25 @@ export async function* readDump(
 
 /** The resources of one file of a dump, or of what a program writes: see `readDump`. */
 export async function* resourcesOf(file: DumpFile, context: Context): AsyncGenerator<DumpResource> {
+  const marks = new MarkReader(file.path);
+  const watched = { ...file, pieces: () => marks.watch(file.pieces()) };
   let document = 0;
-  for await (const [value, line] of valuesOf(file, context, () => document + 1)) {
+  let resources = 0;
+  for await (const [value, line] of valuesOf(watched, context, () => document + 1)) {
     if (value === null || value === undefined) continue;
     document += 1;
-    const place = { file: file.path, document, line };
-    if (!Array.isArray(value)) yield readResource(value, place);
-    else {
-      for (const [index, item] of (value as readonly ApiValue[]).entries()) {
-        yield readResource(item, { ...place, item: index + 1 });
-      }
+    for (const resource of resourcesIn(value, { file: file.path, document, line })) {
+      resources += 1;
+      yield resource;
     }
   }
+  marks.checkCount(resources);
+}
+
+/** A document is a resource, or a list of some. */
+function* resourcesIn(value: ApiValue, place: Place): Generator<DumpResource> {
+  if (!isApiList(value)) yield readResource(value, place);
+  else for (const [index, item] of value.entries()) yield readResource(item, { ...place, item: index + 1 });
 }
 
 /** Each document as a value, with its first line. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { endMark, headMark } from '../../../src/dump/marks.js';
 import { parseJson } from '../../../src/dump/read/json-value.js';
 import { parseYaml } from '../../../src/dump/read/yaml-value.js';
 import { jsonDocument } from '../../../src/dump/write/json.js';
@@ -80,7 +81,7 @@ test('what dump writes is read as what it was, whatever it holds', () => {
   fc.assert(
     fc.property(fc.dictionary(texts, values, { maxKeys: 4 }), (spec) => {
       const resource = resourceWith(spec);
-      const [fromYaml] = parseYaml(yamlDocument(resource)) as [ApiObject];
+      const [fromYaml] = parseYaml(headMark + yamlDocument(resource) + endMark(1)) as [ApiObject];
       expect(plain(fromYaml['spec']!)).toEqual(plain(spec));
       const fromJson = parseJson(jsonDocument(resource)) as ApiObject;
       expect(plain(fromJson['spec']!)).toEqual(plain(spec));
