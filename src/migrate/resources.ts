@@ -82,16 +82,6 @@ export async function connectTarget(
   return connect({ ...anonymous, credentials: secrets.root });
 }
 
-/** Connects as the backends will. */
-export async function connectAsSensu(
-  context: Context,
-  settings: RecordedSettings,
-  secrets: Secrets,
-): Promise<EtcdClient> {
-  const { connect } = await import('../etcd/connect.js');
-  return connect({ ...targetOptions(context, settings, secrets), credentials: secrets.sensu });
-}
-
 function targetOptions(context: Context, settings: RecordedSettings, secrets: Secrets): ConnectOptions {
   return { endpoints: settings.endpoints, tls: secrets.targetTls, signal: context.signal };
 }
