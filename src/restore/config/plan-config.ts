@@ -54,6 +54,7 @@ export async function planConfig(
   const all = ordered.map((resource) => planned.get(resource)!);
   const sent = all.filter(({ action }) => action !== 'equal' && action !== 'refused');
   warnings.push(...sent.flatMap(({ resource }) => redactedFields(resource)));
+  warnings.push(...sent.flatMap(({ resource }) => ownLogin(resource, api)));
   return { source, api: api.shownUrl, resources: all, warnings };
 }
 
@@ -112,6 +113,16 @@ function redactedFields(resource: DumpResource): string[] {
   ];
 }
 
+/** The user that this restore itself logs in as. Tokens last for minutes; behind them it must log in again. */
+function ownLogin({ type, name, spec }: DumpResource, { username }: ApiConnection): string[] {
+  if (type !== 'User' || username === undefined || name !== username) return [];
+  const becomes =
+    spec['disabled'] === true ? 'is disabled in the dump' : 'gets the password that the dump has';
+  return [
+    `User ${name}, who this logs in as, ${becomes}: what follows may fail when its token has expired. Log in with --api-key-file, or as another user.`,
+  ];
+}
+
 async function namespacesOf(
   api: ApiConnection,
   resources: readonly DumpResource[],
@@ -137,7 +148,9 @@ async function planOne(
 ): Promise<PlannedResource> {
   const { type, apiVersion, namespace } = resource;
   const route = routeOf(type, apiVersion);
-  if (route === undefined || apiVersion === 'core/v3') return refuse(resource, 'other-type');
+  if (apiVersion === 'core/v3' && type === 'ResourceTemplate') return refuse(resource, 'resource-template');
+  if (apiVersion === 'core/v3' && route !== undefined) return refuse(resource, 'half-entity');
+  if (route === undefined) return refuse(resource, 'unknown-type');
   if (namespace !== undefined && !namespaces.has(namespace)) return refuse(resource, 'namespace-missing');
   if (type === 'Event' && !options.withEvents) return refuse(resource, 'event');
   try {

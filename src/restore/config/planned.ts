@@ -10,6 +10,9 @@ export type Refusal =
   | 'event'
   | 'namespace-missing'
   | 'name-unusable'
+  | 'half-entity'
+  | 'resource-template'
+  | 'unknown-type'
   | 'other-type';
 
 /** What each refusal means, and what helps, in a sentence. */
@@ -21,6 +24,9 @@ export const refusals: Readonly<Record<Refusal, string>> = {
   event: 'an event is run through its handlers again: add --with-events if you want that',
   'namespace-missing': 'its namespace is neither in the dump nor there',
   'name-unusable': 'the API has no path for its name',
+  'half-entity': 'it is half of an entity, and the API takes whole ones: dump core/v2.Entity',
+  'resource-template': 'the API of Sensu 6 takes none: a snapshot brings it back',
+  'unknown-type': 'it is not known where the API takes its type',
   'other-type': 'the API of this backend does not take its type',
 };
 

@@ -21,6 +21,8 @@ export interface ApiConnectionOptions {
 export interface ApiConnection {
   /** For messages: without a password that someone wrote into it. */
   readonly shownUrl: string;
+  /** The user that logs in with a password; undefined with an API key. */
+  readonly username: string | undefined;
   /**
    * One request to a path such as `/api/core/v2/checks?limit=100`, with the login and after faults of the way tried
    * again, so it must be one that may be done twice. Resolves with an answer of the status 2xx.
@@ -50,6 +52,7 @@ export function connectApi(options: ApiConnectionOptions): ApiConnection {
   );
   return {
     shownUrl: base.origin + base.pathname.replace(/\/$/, ''),
+    username: 'username' in login ? login.username : undefined,
     request: (method, path, body) => {
       const request = { method, path, ...(body !== undefined && { body }) };
       return retry(() => askAuthorized(ask, authorizer, request), waitsMs, signal);

@@ -6,6 +6,7 @@ import { applyConfig } from '../../../src/restore/config/apply-config.js';
 import { planConfig, type ConfigOptions } from '../../../src/restore/config/plan-config.js';
 import { countActions, type ConfigPlan } from '../../../src/restore/config/planned.js';
 import { requireSameStore } from '../../../src/restore/config/write-directly.js';
+import { connectApi } from '../../../src/sensu/api/connection.js';
 import { createApiClient } from '../../../src/sensu/api/client.js';
 import { classifyKey } from '../../../src/sensu/key-space.js';
 import { without, type ApiResource } from '../../../src/sensu/resources/api-value.js';
@@ -226,6 +227,7 @@ describe('a plan', () => {
         check('disk', 'gone', 10),
         { ...check('gadget', 'default', 1), type: 'Gadget', apiVersion: 'acme/v1' },
         { ...check('template', '', 1), type: 'ResourceTemplate', apiVersion: 'core/v3' },
+        { ...check('half', 'default', 1), type: 'EntityConfig', apiVersion: 'core/v3', spec: {} },
         { ...check('vault', '', 1), type: 'Provider', apiVersion: 'secrets/v1' },
       ),
     );
@@ -235,8 +237,31 @@ describe('a plan', () => {
       'Provider vault: other-type',
       'CheckConfig gone disk: namespace-missing',
       'Entity default web: agent-managed',
-      'Gadget default gadget: other-type',
-      'ResourceTemplate template: other-type',
+      'Gadget default gadget: unknown-type',
+      'ResourceTemplate template: resource-template',
+      'EntityConfig default half: half-entity',
+    ]);
+  });
+
+  /** The trap: half of a restore fails, as its own login got another password on the way. */
+  test('warns of the user that it logs in as itself', async () => {
+    const hash = '$2a$10$7EqJtq98hPqEX7fNZaFWoOhi5Ck2KmHHFqSyXLFZ1nqgEpGdqZ1lW';
+    const user = (username: string, disabled: boolean): ApiResource => ({
+      type: 'User',
+      apiVersion: 'core/v2',
+      metadata: {},
+      spec: { username, password_hash: hash, disabled },
+    });
+    const dump = await dumpWith(user('admin', false), user('other', false));
+    const asAdmin = connectApi({ url: target.url, login: { username: 'admin', password: 'P@ssw0rd!' } });
+    const { warnings } = await planConfig(silentContext(), asAdmin, dump, throughApi);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^User admin, .* gets the password that the dump has: /),
+    ]);
+    expect((await plan(dump)).warnings).toEqual([]);
+    const disabled = await dumpWith(user('admin', true));
+    expect((await planConfig(silentContext(), asAdmin, disabled, throughApi)).warnings).toEqual([
+      expect.stringMatching(/^User admin, .* is disabled in the dump: /),
     ]);
   });
 
