@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
@@ -71,6 +72,8 @@ async function execute(
   work: (context: Context) => Promise<CommandResult>,
 ): Promise<ExitCode> {
   const abort = new AbortController();
+  // Requests at the same time that wait for another try all listen to it: Node would warn of a leak.
+  setMaxListeners(0, abort.signal);
   const reporter = await createReporter({
     quiet: options.quiet === true,
     json: options.progress === 'json',

@@ -40,6 +40,11 @@ describe('restore config', () => {
     expect(resources.find(({ refusal }) => refusal === 'api-key')?.name).toBe(`…${erinsKey.slice(-4)}`);
     const done = await run(dump, setting, '--yes');
     expect(done.code, done.stderr).toBe(3);
+    expect(resources.flatMap(({ fields }) => fields)).toContainEqual({
+      path: 'spec.password_hash',
+      before: '(not shown)',
+      after: '(from the dump)',
+    });
     expect(done.stdout).toMatch(
       /^Restored to http.*: \d+ created, \d+ changed, \d+ equal already, 1 refused\.$/m,
     );
@@ -167,6 +172,34 @@ describe('restore config', () => {
     }
   });
 
+  it('asks again where connections are lost, and Node says nothing of it', async () => {
+    const { folder, login } = await given();
+    const dump = join(folder, 'dump.yml');
+    // So few that each is asked for by its name, and all at once.
+    const checks = Array.from(
+      { length: 19 },
+      (_, i) =>
+        `type: CheckConfig\nmetadata: {name: lost-${i}, namespace: default}\nspec: {command: "true"}\n`,
+    );
+    await writeFile(dump, checks.join('---\n'));
+    const seen = new Set<string>();
+    const between = await disturbed(target.url, ({ method, url, socket }) => {
+      const request = `${method} ${url}`;
+      if (seen.has(request)) return false;
+      seen.add(request);
+      socket.destroy();
+      return true;
+    });
+    try {
+      const throughIt = login.map((word) => (word === target.url ? between.url : word));
+      const ended = await ferry(['restore', 'config', '--from', dump, ...throughIt, '--yes']);
+      expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: '' });
+      expect(ended.stdout).toContain('19 created');
+    } finally {
+      between.close();
+    }
+  });
+
   it('reads standard input', async () => {
     const { login } = await given();
     const ended = await ferry(['restore', 'config', '--from', '-', ...login, '--yes'], {
@@ -182,5 +215,9 @@ const withoutAuthors = (dump: string): string => dump.replace(/^ +created_by: .*
 
 interface PlanDocument {
   readonly counts: Readonly<Record<string, number>>;
-  readonly resources: readonly { readonly name: string; readonly refusal?: string }[];
+  readonly resources: readonly {
+    readonly name: string;
+    readonly refusal?: string;
+    readonly fields: readonly object[];
+  }[];
 }

@@ -19,12 +19,12 @@ import { changedFields, type FieldChange } from '../../snapshot/diff/fields.js';
 export function changesTo(current: ApiResource, wanted: ApiResource): FieldChange[] {
   const names = redactNames(wanted.spec);
   const changes = changedFields(comparable(current), comparable(wanted), '');
-  const hidden = hasHash(wanted) ? [hashChange] : [];
-  return [...changes, ...hidden].map(({ path, before, after }) => ({
+  const shown = changes.map(({ path, before, after }) => ({
     path,
     before: before === undefined ? undefined : maskValue(path, before, names),
     after: after === undefined ? undefined : maskValue(path, after, names),
   }));
+  return hasHash(wanted) ? [...shown, hashChange] : shown;
 }
 
 /** The API never shows a hash, so that whether it is another one cannot be known. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
-import { faultOf } from './faults.js';
+import { faultOf, isWebPage, unusable } from './faults.js';
 import { exchange, type ApiAnswer } from './http.js';
 import { createAuthorizer, type ApiLogin, type Ask, type Authorizer } from './login.js';
 import { checkApiKey, parseApiUrl, targetOf } from './target.js';
@@ -75,8 +75,14 @@ async function askAuthorized(ask: AskAny, authorizer: Authorizer, request: AnyRe
   if (answer.status === 401 && (await authorizer.renew(authorization))) {
     answer = await ask({ ...request, authorization: await authorizer.header() });
   }
-  if (answer.status >= 200 && answer.status < 300) return answer;
+  if (answer.status >= 200 && answer.status < 300) return withoutPage(answer);
   throw faultOf(answer.url, answer.status, answer.body);
+}
+
+/** A proxy that asks for a login says 200 too, and what was put would pass for stored. */
+function withoutPage<Answer extends ApiAnswer & { readonly url: URL }>(answer: Answer): Answer {
+  if (!isWebPage(answer.body)) return answer;
+  throw unusable(answer.url, `is a web page (HTTP status ${answer.status})`);
 }
 
 async function retry<Result>(

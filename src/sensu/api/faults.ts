@@ -85,6 +85,14 @@ const namespaceMissing: Meaning = {
   hint: 'Create the namespace first.',
 };
 
+/** `api-request-limit`, 512,000 bytes unless it is set. Sensu's own answer has the status 500, a proxy's 413. */
+const tooLarge: Meaning = {
+  kind: 'refused',
+  code: 'API_REQUEST_TOO_LARGE',
+  what: 'takes no request as large as this',
+  hint: 'Set api-request-limit in backend.yml to 1572864 for the while, which is the most that etcd takes.',
+};
+
 /** The error for an answer that is no success. The words of Sensu are passed on, without keys in them. */
 export function faultOf(url: URL, status: number, body: string): FerryError {
   const said = readFault(body);
@@ -114,6 +122,7 @@ const permissionDenied = 4;
 function meaningOf(status: number, body: string, said: SensuFault | undefined): Meaning | undefined {
   // Sensu has no status of its own for this: it answers 500, which to try again would not help.
   if (said?.message !== undefined && /namespace .*does not exist/.test(said.message)) return namespaceMissing;
+  if (status === 413 || body.startsWith('Request exceeded max length')) return tooLarge;
   if (status >= 500) return failed;
   if (said?.code === permissionDenied) return meanings[403];
   // Any server that is none of Sensu's has a page of its own for these.

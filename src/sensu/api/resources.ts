@@ -2,7 +2,7 @@ import { FerryError } from '../../core/errors.js';
 import { isApiObject, type ApiObject, type ApiResource, type ApiValue } from '../resources/api-value.js';
 import { fromBody, toBody } from './body.js';
 import type { ApiConnection } from './connection.js';
-import { isWebPage, show, unusable } from './faults.js';
+import { show, unusable } from './faults.js';
 import type { ApiAnswer } from './http.js';
 import { formatJson, parseJson } from './json.js';
 import { listPath, resourcePath, type ApiRoute } from './routes.js';
@@ -90,7 +90,6 @@ function readObject(answer: Answer): ApiObject {
 function read({ url, status, body }: Answer): ApiValue {
   const value = parseJson(body);
   if (value !== undefined) return value;
-  if (isWebPage(body)) throw unusable(url, `is a web page (HTTP status ${status})`);
   throw new FerryError({
     kind: 'failed',
     code: 'API_ANSWER_UNUSABLE',

@@ -205,6 +205,16 @@ describe('a refusal', () => {
       'refused',
       'namespace no',
     ],
+    [
+      500,
+      { status: 500, body: 'Request exceeded max length\n' },
+      'API_REQUEST_TOO_LARGE',
+      'refused',
+      'large',
+    ],
+    [413, { status: 413, body: '<html>Too large</html>' }, 'API_REQUEST_TOO_LARGE', 'refused', 'large'],
+    // Such as a proxy that asks for a login: what was put would pass for stored.
+    [200, { body: '<!doctype html>' }, 'API_ANSWER_UNUSABLE', 'failed', 'web page'],
     [404, { status: 404, body: '404 page not found\n' }, 'API_ANSWER_UNUSABLE', 'failed', '404'],
     [403, { status: 403, body: '<html>Forbidden</html>' }, 'API_ANSWER_UNUSABLE', 'failed', 'web page'],
     [302, { status: 302, headers: { location: '/login' } }, 'API_ANSWER_UNUSABLE', 'failed', '302'],
