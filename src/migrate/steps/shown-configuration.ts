@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { formatCount } from '../../core/units.js';
-import { ApiSource, dumpedRoutes } from '../../dump/api-source.js';
+import { ApiSource } from '../../dump/api-source.js';
 import type { DumpItem } from '../../dump/item.js';
 import { nameOf } from '../../dump/loss-report.js';
-import { fullName, parseSelection } from '../../dump/selection.js';
+import { fullName, parseSelection, type Selection } from '../../dump/selection.js';
 import { dumpServer } from '../../dump/server-source.js';
 import { dumpStore } from '../../dump/store-source.js';
 import { jsonDocument } from '../../dump/write/json.js';
@@ -20,7 +20,11 @@ import { failed, proven, type Proof } from '../proof.js';
 export const shownProof = 'configuration as the API shows it';
 
 /** What nobody but people and programs of theirs change: the rest does not stand still under a running backend. */
-const selection = parseSelection({ omit: 'entities,events,silenced' });
+const selection: Selection = {
+  ...parseSelection({ omit: 'entities,events,silenced' }),
+  // How their Sensu shows what it stores of these, only it knows.
+  ...{ enterprise: false, hasEnterprise: () => false },
+};
 
 /** Whether the backend shows each resource that was carried, and as it was stored. */
 export async function shownConfiguration(
@@ -28,12 +32,9 @@ export async function shownConfiguration(
   api: ApiConnection,
   carried: StoreView,
 ): Promise<Proof> {
-  const routes = dumpedRoutes.filter((route) =>
-    selection.kinds.some((kind) => fullName(kind) === fullName(route)),
-  );
   try {
     const stored = await gather(dumpStore(carried, selection, { signal }));
-    const shown = await gather(dumpServer(new ApiSource(api, { routes }), selection));
+    const shown = await gather(dumpServer(new ApiSource(api, selection), selection));
     return compare(stored, shown);
   } catch (error) {
     signal.throwIfAborted();
@@ -61,7 +62,7 @@ async function gather(items: AsyncIterable<DumpItem>): Promise<Gathered> {
   const skipped = new Set<string>();
   for await (const item of items) {
     if (item.is === 'skipped') skipped.add(item.type);
-    if (item.is !== 'resource' || item.commercial) continue;
+    if (item.is !== 'resource') continue;
     const { type, namespace, name } = nameOf(item.resource);
     resources.set(`${type} ${namespace}/${name}`, fingerprintOf(item.resource));
   }
