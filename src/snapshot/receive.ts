@@ -25,6 +25,12 @@ export async function receive(
   return check.finish(source.place);
 }
 
+/**
+ * Enough for the index of some 380,000 keys without a temporary file. More than elsewhere, as nothing else needs
+ * memory by then.
+ */
+const indexBytes = 32 * 1024 * 1024;
+
 /** Looks into a snapshot that was just received. */
 export async function inSnapshot<Found>(
   fd: OpenFile,
@@ -34,7 +40,7 @@ export async function inSnapshot<Found>(
   const path = `the snapshot of ${source.place}`;
   let file: StoreFile | undefined;
   try {
-    file = openSnapshot({ fd, path });
+    file = openSnapshot({ fd, path }, { runBytes: indexBytes });
     return await look(file);
   } catch (error) {
     throw asFerryError(error, path);
