@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { MalformedValueError, readMessage } from './protobuf.js';
 
 export interface StoredUser {
@@ -22,20 +21,6 @@ export interface TypeMeta {
   readonly apiVersion: string;
 }
 
-const text = z.string().nullish();
-
-const userForm = z.object({
-  username: text,
-  password: text,
-  password_hash: text,
-  groups: z.array(z.string()).nullish(),
-  disabled: z.boolean().nullish(),
-});
-
-const apiKeyForm = z.object({ username: text, created_at: z.number().int().nullish() });
-
-const typeMetaForm = z.object({ type: z.string(), api_version: z.string() });
-
 /** A value under `/sensu.io/users/`. @throws MalformedValueError */
 export function decodeUser(value: Buffer): StoredUser {
   if (isJson(value)) return userFromJson(value);
@@ -58,20 +43,24 @@ export function decodeUser(value: Buffer): StoredUser {
 }
 
 function userFromJson(value: Buffer): StoredUser {
-  const user = parseJson(value, 'a user', userForm);
+  const user = new JsonFields(value, 'a user');
+  const hashes = ['password', 'password_hash'].map((name) => user.read(name, isText));
   return {
-    username: user.username ?? '',
-    groups: user.groups ?? [],
-    disabled: user.disabled ?? false,
-    hasPassword: Boolean(user.password) || Boolean(user.password_hash),
+    username: user.read('username', isText) ?? '',
+    groups: user.read('groups', isTexts) ?? [],
+    disabled: user.read('disabled', isBoolean) ?? false,
+    hasPassword: hashes.some(Boolean),
   };
 }
 
 /** A value under `/sensu.io/apikeys/`. @throws MalformedValueError */
 export function decodeApiKey(value: Buffer): StoredApiKey {
   if (isJson(value)) {
-    const key = parseJson(value, 'an API key', apiKeyForm);
-    return { owner: key.username ?? '', createdAt: BigInt(key.created_at ?? 0) };
+    const key = new JsonFields(value, 'an API key');
+    return {
+      owner: key.read('username', isText) ?? '',
+      createdAt: BigInt(key.read('created_at', isInteger) ?? 0),
+    };
   }
   const key = { owner: '', createdAt: 0n };
   readMessage(value, 'an API key', {
@@ -88,8 +77,8 @@ export function decodeApiKey(value: Buffer): StoredApiKey {
 export function decodeTypeMeta(value: Buffer): TypeMeta {
   const what = 'a wrapped resource';
   if (isJson(value)) {
-    const { type, api_version: apiVersion } = parseJson(value, what, typeMetaForm);
-    return { type, apiVersion };
+    const wrapper = new JsonFields(value, what);
+    return { type: wrapper.require('type', isText), apiVersion: wrapper.require('api_version', isText) };
   }
   const meta = { type: '', apiVersion: '' };
   readMessage(value, what, {
@@ -117,15 +106,41 @@ export function isJson(value: Buffer): boolean {
   return value[0] === 0x7b;
 }
 
-/** Errors of JSON.parse and zod quote the value, so they are not passed on. */
-function parseJson<Shape>(value: Buffer, what: string, form: z.ZodType<Shape>): Shape {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value.toString('utf8'));
-  } catch {
-    throw new MalformedValueError(`The value of ${what} is broken JSON.`);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
+
+/**
+ * The fields of a value that `isJson`; null counts as none. Without zod: every snapshot would load it, which takes
+ * longer than the rest of the start. Errors do not quote the value, as those of JSON.parse do.
+ */
+class JsonFields {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #what: string;
+
+  constructor(value: Buffer, what: string) {
+    this.#what = what;
+    try {
+      this.#fields = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
+    } catch {
+      throw new MalformedValueError(`The value of ${what} is broken JSON.`);
+    }
   }
-  const result = form.safeParse(parsed);
-  if (result.success) return result.data;
-  throw new MalformedValueError(`The value of ${what} lacks a field or has one of the wrong type.`);
+
+  read<Value>(name: string, fits: (value: unknown) => value is Value): Value | undefined {
+    const value = this.#fields[name] ?? undefined;
+    if (value === undefined || fits(value)) return value;
+    throw this.#malformed();
+  }
+
+  require<Value>(name: string, fits: (value: unknown) => value is Value): Value {
+    const value = this.read(name, fits);
+    if (value === undefined) throw this.#malformed();
+    return value;
+  }
+
+  #malformed(): MalformedValueError {
+    return new MalformedValueError(`The value of ${this.#what} lacks a field or has one of the wrong type.`);
+  }
 }

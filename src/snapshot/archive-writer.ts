@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { startEncryption, type CipherStream, type Encryption } from './encryption.js';
-import { manifestBytes, type Manifest } from './manifest.js';
+import { manifestBytes } from './manifest-seal.js';
+import type { Manifest } from './manifest.js';
 import { blockSize, entryHead } from './tar-head.js';
 
 const compress = promisify(gzip);

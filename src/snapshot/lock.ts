@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { buffer } from 'node:stream/consumers';
-import { z } from 'zod';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { identifyThisProcess, lookForProcess } from '../core/process-identity.js';
 import type { Storage, StoredFile } from '../storage/storage.js';
+import type { Holder } from './lock-holder.js';
 
 /** One run at a time has it. How two never do: docs/decisions/0004-locks-on-storages.md. */
 export interface StorageLock {
@@ -21,18 +21,6 @@ export interface LockTimes {
 }
 
 const usual: LockTimes = { refreshMs: 60_000, staleMs: 15 * 60_000 };
-
-const holderSchema = z.object({
-  host: z.string(),
-  pid: z.int().positive(),
-  startedAt: z.string(),
-  pidSpace: z.string(),
-  since: z.iso.datetime(),
-  /** Tells this lock from every other one of the same name. */
-  token: z.string(),
-});
-
-type Holder = z.infer<typeof holderSchema>;
 
 const prefix = 'sensu-ferry.lock';
 const probeName = `${prefix}-clock`;
@@ -121,19 +109,20 @@ function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLo
 interface SeenLock {
   readonly file: StoredFile;
   readonly number: number;
-  /** Undefined for one that cannot be read, whose holder is judged by its age alone. */
-  readonly holder: Holder | undefined;
+  readonly content: Buffer;
 }
 
 /** A lock is a file with a number; whoever takes over a dead one's makes the file with the next number. */
 class LockFile {
   readonly #storage: Storage;
   readonly #holder: Holder;
+  readonly #content: Buffer;
   #number = 0;
 
   constructor(storage: Storage, holder: Holder) {
     this.#storage = storage;
     this.#holder = holder;
+    this.#content = Buffer.from(`${JSON.stringify(holder, null, 2)}\n`);
   }
 
   get location(): string {
@@ -146,7 +135,7 @@ class LockFile {
       await this.#refuseLiving(before, staleMs, signal);
       this.#number = Math.max(0, ...before.map(({ number }) => number)) + 1;
       // Of all who found the same dead lock, one gets the next number; the others will find that one alive.
-      if (!(await this.#storage.putIfAbsent(this.#name, this.#content(), signal))) continue;
+      if (!(await this.#storage.putIfAbsent(this.#name, this.#content, signal))) continue;
       try {
         await this.#clearOthers(staleMs, signal);
         return;
@@ -175,7 +164,7 @@ class LockFile {
     const locks = await this.#locks(signal);
     const isMine = locks.some((lock) => this.#isMine(lock));
     if (!isMine || locks.some(({ number }) => number > this.#number)) return false;
-    await this.#storage.put(this.#name, this.#content(), signal);
+    await this.#storage.put(this.#name, this.#content, signal);
     return true;
   }
 
@@ -183,7 +172,7 @@ class LockFile {
   async remove(): Promise<void> {
     const signal = AbortSignal.timeout(10_000);
     const content = await this.#read(this.#name, signal);
-    if (content === undefined || parseHolder(content)?.token !== this.#holder.token) return;
+    if (content === undefined || !content.equals(this.#content)) return;
     await this.#remove(this.#name, signal);
   }
 
@@ -198,12 +187,8 @@ class LockFile {
     return `${prefix}.${this.#number}`;
   }
 
-  #content(): Buffer {
-    return Buffer.from(`${JSON.stringify(this.#holder, null, 2)}\n`);
-  }
-
-  #isMine({ holder }: SeenLock): boolean {
-    return holder?.token === this.#holder.token;
+  #isMine({ content }: SeenLock): boolean {
+    return content.equals(this.#content);
   }
 
   async #locks(signal: AbortSignal): Promise<readonly SeenLock[]> {
@@ -212,7 +197,7 @@ class LockFile {
       const number = Number(/^\.([1-9]\d{0,8})$/.exec(file.name.slice(prefix.length))?.[1]);
       if (!isLockFile(file.name) || Number.isNaN(number)) continue;
       const content = await this.#read(file.name, signal);
-      if (content !== undefined) locks.push({ file, number, holder: parseHolder(content) });
+      if (content !== undefined) locks.push({ file, number, content });
     }
     return locks;
   }
@@ -230,13 +215,15 @@ class LockFile {
   }
 
   async #refuseLiving(locks: readonly SeenLock[], staleMs: number, signal: AbortSignal): Promise<void> {
-    for (const lock of locks) {
-      const state = lock.holder === undefined ? 'unknown' : await lookForProcess(lock.holder);
+    for (const { file, content } of locks) {
+      const { parseHolder } = await import('./lock-holder.js');
+      const holder = parseHolder(content);
+      const state = holder === undefined ? 'unknown' : await lookForProcess(holder);
       if (state === 'gone') continue;
-      if (state === 'running') throw locked(this.location, lock.holder);
+      if (state === 'running') throw locked(this.location, holder);
       const now = await this.#storageTime(signal);
-      const age = now === undefined ? 0 : now.getTime() - lock.file.modifiedAt.getTime();
-      if (age < staleMs) throw locked(this.location, lock.holder);
+      const age = now === undefined ? 0 : now.getTime() - file.modifiedAt.getTime();
+      if (age < staleMs) throw locked(this.location, holder);
     }
   }
 
@@ -261,14 +248,6 @@ class LockFile {
 
 function isDenied(error: unknown): boolean {
   return error instanceof FerryError && error.code === 'S3_ACCESS_DENIED';
-}
-
-function parseHolder(content: Buffer): Holder | undefined {
-  try {
-    return holderSchema.safeParse(JSON.parse(content.toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
 }
 
 function locked(location: string, holder: Holder | undefined): FerryError {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FerryError } from '../core/errors.js';
+import { isSealed } from './manifest-seal.js';
 
 const decimal = z.string().regex(/^-?\d+$/);
 const hex = z.string().regex(/^[0-9a-f]+$/);
@@ -53,19 +53,6 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 const sealedSchema = manifestSchema.extend({ seal: sha256 });
 
-/** The last field of the file: the sha256 of the file itself, computed with these zeroes in its place. */
-const unsealed = '0'.repeat(64);
-
-export function manifestBytes(manifest: Manifest): Buffer {
-  const text = `${JSON.stringify({ ...manifest, seal: unsealed }, null, 2)}\n`;
-  const at = text.lastIndexOf(unsealed);
-  return Buffer.from(`${text.slice(0, at)}${sealOf(text)}${text.slice(at + unsealed.length)}`);
-}
-
-function sealOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /**
  * @throws FerryError MANIFEST_INVALID; ARCHIVE_DAMAGED when it is not what was written (`integrity`); ARCHIVE_NEWER
  *   (`source`)
@@ -87,11 +74,6 @@ export function parseManifest(bytes: Buffer, archive: string): Manifest {
   const { seal, ...manifest } = parsed.data;
   if (!isSealed(text, seal)) throw changed(archive);
   return manifest;
-}
-
-function isSealed(text: string, seal: string): boolean {
-  const at = text.lastIndexOf(seal);
-  return sealOf(`${text.slice(0, at)}${unsealed}${text.slice(at + seal.length)}`) === seal;
 }
 
 const newerSchema = z.object({ format: z.literal('sensu-ferry'), version: z.int().min(2), seal: sha256 });
