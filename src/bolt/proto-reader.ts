@@ -1,3 +1,6 @@
+/** What reads the fields of a message, by their numbers. */
+export type FieldReaders = Readonly<Record<number, (reader: ProtoReader) => void>>;
+
 /**
  * Reads protobuf's wire format from a range of a buffer. Every read is checked against the range; what breaks
  * the format is handed to `fail`, which knows the file and the place.
@@ -45,6 +48,15 @@ export class ProtoReader {
     const number = tag >>> 3;
     if (number === 0) throw this.#fail('has a field numbered 0');
     return number;
+  }
+
+  /** Reads to the end; fields without a reader are passed over. */
+  fields(readers: FieldReaders): void {
+    for (let number = this.field(); number !== 0; number = this.field()) {
+      const read = readers[number];
+      if (read === undefined) this.skip();
+      else read(this);
+    }
   }
 
   /** A varint that fits 32 bits; what is beyond them is an error. */

@@ -1,5 +1,6 @@
 import { FerryError } from '../core/errors.js';
 import type { Access, Credentials, EtcdAuth, Permission } from './client.js';
+import { authenticateCall } from './messages.js';
 import type { Transport } from './transport.js';
 
 interface WirePermission {
@@ -80,10 +81,9 @@ async function orUndefined<Value>(code: string, read: () => Promise<Value>): Pro
   }
 }
 
-async function authenticates(transport: Transport, { username, password }: Credentials): Promise<boolean> {
+async function authenticates(transport: Transport, credentials: Credentials): Promise<boolean> {
   try {
-    const payload = { name: username, password };
-    await transport.request({ service: 'Auth', method: 'authenticate', payload, repeatable: 'read' });
+    await transport.request(authenticateCall(credentials));
     return true;
   } catch (error) {
     if (error instanceof FerryError && error.code === 'ETCD_LOGIN_REFUSED') return false;
@@ -97,8 +97,8 @@ async function authenticates(transport: Transport, { username, password }: Crede
  */
 async function isEnabled(transport: Transport): Promise<boolean> {
   try {
-    const payload = { name: 'sensu-ferry-asks-whether-auth-is-on', password: '-' };
-    await transport.request({ service: 'Auth', method: 'authenticate', payload, repeatable: 'read' });
+    const nobody = { username: 'sensu-ferry-asks-whether-auth-is-on', password: '-' };
+    await transport.request(authenticateCall(nobody));
     return true;
   } catch (error) {
     if (error instanceof FerryError && error.code === 'ETCD_AUTH_OFF') return false;

@@ -190,7 +190,10 @@ export interface EtcdClient {
   status(endpoint: string): Promise<MemberStatus>;
   alarms(): Promise<readonly Alarm[]>;
   compact(revision: Revision): Promise<void>;
-  /** The bytes of a snapshot, the 32 bytes of etcd's sha256 trailer included, from that one endpoint. */
+  /**
+   * The bytes of a snapshot, the 32 bytes of etcd's sha256 trailer included, from that one endpoint. A part is valid
+   * until the next is asked for.
+   */
   snapshot(endpoint: string): AsyncIterable<Buffer>;
   readonly auth: EtcdAuth;
   close(): Promise<void>;

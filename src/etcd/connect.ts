@@ -1,4 +1,3 @@
-import type { ClientReadableStream } from '@grpc/grpc-js';
 import { FerryError } from '../core/errors.js';
 import type { Lease, LeaseId } from '../store/view.js';
 import { createAuth } from './auth.js';
@@ -20,16 +19,21 @@ import type {
 import { diagnose } from './diagnose.js';
 import { normalizeEndpoints } from './endpoints.js';
 import { StreamLeaseKeeper } from './lease-keeper.js';
-import { Transport } from './transport.js';
 import {
-  entryOf,
-  leaseIdOf,
-  revisionOf,
-  statusOf,
-  type WireHeader,
-  type WireKeyValue,
-  type WireStatus,
-} from './wire.js';
+  alarmsCall,
+  authenticateCall,
+  membersCall,
+  rangeCall,
+  readAlarms,
+  readBlob,
+  readMembers,
+  readRange,
+  readStatus,
+  snapshotPath,
+  statusCall,
+} from './messages.js';
+import { Transport } from './transport.js';
+import { leaseIdOf, revisionOf } from './wire.js';
 
 /**
  * Connects to a cluster and, with credentials, logs in. Each endpoint is tried first below gRPC, so that a
@@ -47,7 +51,7 @@ export async function connect(options: ConnectOptions): Promise<EtcdClient> {
   if (reachable.length === 0) throw faults[0]!;
   const transport = new Transport([...reachable, ...away], options);
   try {
-    if (options.credentials !== undefined) await logIn(transport, options.credentials);
+    if (options.credentials !== undefined) await transport.request(authenticateCall(options.credentials));
     return new GrpcEtcdClient(transport);
   } catch (error) {
     transport.close();
@@ -55,17 +59,7 @@ export async function connect(options: ConnectOptions): Promise<EtcdClient> {
   }
 }
 
-async function logIn(
-  transport: Transport,
-  { username, password }: { readonly username: string; readonly password: string },
-): Promise<void> {
-  const payload = { name: username, password };
-  await transport.request({ service: 'Auth', method: 'authenticate', payload, repeatable: 'read' });
-}
-
 const nothing = Buffer.alloc(0);
-/** etcd's way to say: to the end of the key space. */
-const endOfKeys = Buffer.from([0]);
 
 class GrpcEtcdClient implements EtcdClient {
   readonly endpoints: readonly string[];
@@ -80,31 +74,11 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {
-    const serializable = request.serializable ?? false;
-    const payload = {
-      key: request.start,
-      range_end: rangeEnd(request),
-      limit: request.limit ?? 0,
-      revision: String(request.revision ?? 0n),
-      keys_only: request.keysOnly ?? false,
-      count_only: request.countOnly ?? false,
-      min_mod_revision: String(request.minModRevision ?? 0n),
-      serializable,
-    };
-    const answer = await this.#transport.request<WireRange>({
-      ...{ service: 'KV', method: 'range', payload, repeatable: 'read' },
-      needsLeader: !serializable,
-    });
-    return {
-      revision: revisionOf(answer.header.revision),
-      entries: answer.kvs.map(entryOf),
-      count: BigInt(answer.count),
-      more: answer.more,
-    };
+    return readRange(await this.#transport.request(rangeCall(request)));
   }
 
   async txn({ guards = [], writes }: TxnRequest): Promise<TxnResult> {
-    const answer = await this.#write<{ header: WireHeader; succeeded: boolean }>('KV', 'txn', {
+    const answer = await this.#write<WireTxn>('KV', 'txn', {
       compare: guards.map(({ key, end, modRevision }) => ({
         result: 'Equal',
         target: 'Mod',
@@ -158,29 +132,16 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async members(): Promise<readonly Member[]> {
-    const answer = await this.#read<{ members: readonly WireMember[] }>('Cluster', 'memberList', {});
-    return answer.members.map(({ ID, name, peerURLs, clientURLs, isLearner }) => ({
-      id: BigInt(ID),
-      name,
-      peerUrls: peerURLs,
-      clientUrls: clientURLs,
-      isLearner,
-    }));
+    return readMembers(await this.#transport.request(membersCall));
   }
 
   async status(endpoint: string): Promise<MemberStatus> {
     const [url] = normalizeEndpoints([endpoint]);
-    const call = { service: 'Maintenance', method: 'status', payload: {}, repeatable: 'read' } as const;
-    return statusOf(await this.#transport.requestOf<WireStatus>(url!, { ...call, needsLeader: false }));
+    return readStatus(await this.#transport.requestOf(url!, statusCall));
   }
 
   async alarms(): Promise<readonly Alarm[]> {
-    const payload = { action: 'Get', memberID: '0', alarm: 'None' };
-    const answer = await this.#read<{ alarms: readonly WireAlarm[] }>('Maintenance', 'alarm', payload);
-    return answer.alarms.map(({ memberID, alarm }) => ({
-      memberId: BigInt(memberID),
-      type: alarm === 'Nospace' ? 'NOSPACE' : 'CORRUPT',
-    }));
+    return readAlarms(await this.#transport.request(alarmsCall));
   }
 
   async compact(revision: bigint): Promise<void> {
@@ -189,13 +150,13 @@ class GrpcEtcdClient implements EtcdClient {
 
   async *snapshot(endpoint: string): AsyncIterable<Buffer> {
     const [url] = normalizeEndpoints([endpoint]);
-    const stream = await this.#transport.openServerStream(url!, 'Maintenance', 'snapshot', {});
+    const stream = await this.#transport.openServerStream(url!, snapshotPath, nothing);
     const idle = new IdleGuard(stream, this.#transport.deadlineMs);
     try {
       idle.waits();
       for await (const answer of stream) {
         idle.rests();
-        yield (answer as { blob: Buffer }).blob;
+        yield readBlob(answer);
         idle.waits();
       }
     } catch (error) {
@@ -211,11 +172,7 @@ class GrpcEtcdClient implements EtcdClient {
     this.#transport.close();
   }
 
-  #read<Answer>(
-    service: 'KV' | 'Lease' | 'Cluster' | 'Maintenance',
-    method: string,
-    payload: object,
-  ): Promise<Answer> {
+  #read<Answer>(service: 'Lease', method: string, payload: object): Promise<Answer> {
     return this.#transport.request<Answer>({ service, method, payload, repeatable: 'read' });
   }
 
@@ -224,35 +181,15 @@ class GrpcEtcdClient implements EtcdClient {
   }
 }
 
-interface WireRange {
-  readonly header: WireHeader;
-  readonly kvs: readonly WireKeyValue[];
-  readonly count: string;
-  readonly more: boolean;
+interface WireTxn {
+  readonly header: { readonly revision: string };
+  readonly succeeded: boolean;
 }
 
 interface WireLeaseState {
   readonly TTL: string;
   readonly grantedTTL: string;
   readonly keys: readonly Buffer[];
-}
-
-interface WireMember {
-  readonly ID: string;
-  readonly name: string;
-  readonly peerURLs: readonly string[];
-  readonly clientURLs: readonly string[];
-  readonly isLearner: boolean;
-}
-
-interface WireAlarm {
-  readonly memberID: string;
-  readonly alarm: 'Nospace' | 'Corrupt';
-}
-
-/** No end means to the end of the key space, as a view has it; etcd then wants a zero byte. */
-function rangeEnd(request: RangeRequest): Buffer {
-  return request.end ?? endOfKeys;
 }
 
 function wireOperation(operation: WriteOperation): object {
@@ -275,7 +212,7 @@ class IdleGuard {
   #waitingSince: number | undefined;
   readonly #watch: NodeJS.Timeout;
 
-  constructor(stream: ClientReadableStream<unknown>, idleMs: number) {
+  constructor(stream: { cancel(): void }, idleMs: number) {
     const look = (): void => {
       if (this.#waitingSince === undefined || performance.now() - this.#waitingSince < idleMs) return;
       this.expired = true;

@@ -1,9 +1,21 @@
 import { FerryError, type Failure } from '../core/errors.js';
 
-/** What grpc-js rejects a call with. */
+/** What grpc-js rejects a call with, and this program's own channel too. */
 export interface GrpcFailure extends Error {
   readonly code: number;
   readonly details: string;
+}
+
+export class GrpcError extends Error implements GrpcFailure {
+  override readonly name = 'GrpcError';
+  readonly code: number;
+  readonly details: string;
+
+  constructor(code: number, details: string) {
+    super(details);
+    this.code = code;
+    this.details = details;
+  }
 }
 
 export const GrpcStatus = {

@@ -1,129 +1,69 @@
-import type { CallOptions, Client, ClientReadableStream, ClientDuplexStream, Metadata } from '@grpc/grpc-js';
-import { Etcd3 } from 'etcd3';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sensuRoot, singleKey } from '../store/sensu-root.js';
 import type { ConnectOptions, Credentials } from './client.js';
 import { asEtcdError, isDenied, isNotSent, isPassing, isTimeout, isTokenEnded } from './errors.js';
+import type { Etcd3Member } from './etcd3-member.js';
+import { Http2Channel, type Http2Call } from './http2-channel.js';
+import { authenticateCall, rangeCall, readToken } from './messages.js';
 
 export type Service = 'KV' | 'Lease' | 'Watch' | 'Auth' | 'Cluster' | 'Maintenance';
 
-/** Whether a request may be sent again when nobody knows whether it was applied. */
-export type Repeatable = 'read' | 'write';
+interface CallTraits {
+  /** Whether a request may be sent again when nobody knows whether it was applied. */
+  readonly repeatable: 'read' | 'write';
+  /** Some requests work without a leader, and must: the status of a member is one. */
+  readonly needsLeader?: boolean;
+  /** Sent without a session: the request for one. */
+  readonly anonymous?: boolean;
+}
 
-interface Call {
+/** Sent by etcd3, which knows every message of etcd. */
+export interface Etcd3Call extends CallTraits {
   readonly service: Service;
   readonly method: string;
   readonly payload: object;
-  readonly repeatable: Repeatable;
-  /** Some requests work without a leader, and must: the status of a member is one. */
-  readonly needsLeader?: boolean;
 }
 
-type Callback = (error: Error | null, answer: unknown) => void;
-type Unary = (
-  payload: object,
-  metadata: Metadata,
-  options: CallOptions,
-  done: Callback,
-) => { cancel(): void };
-type ServerStream = (
-  payload: object,
-  metadata: Metadata,
-  options: CallOptions,
-) => ClientReadableStream<unknown>;
-type Duplex = (metadata: Metadata, options: CallOptions) => ClientDuplexStream<unknown, unknown>;
-
-interface ServiceClient {
-  readonly client: Client;
-  /** Empty. etcd3 exports no constructor for it. */
-  readonly metadata: Metadata;
+/** Sent as it is; what comes back is for the caller to read. */
+export interface DirectCall extends CallTraits {
+  readonly path: string;
+  readonly message: Buffer;
 }
 
-/** Reaches the connection pool of etcd3, which is protected: the only way around the faults of its calls. */
-class PoolAccess extends Etcd3 {
-  /** Used outside of the pool's own handling, which would turn failures into errors without etcd's words. */
-  serviceClient(service: Service): Promise<ServiceClient> {
-    return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
-  }
-}
+type Call = Etcd3Call | DirectCall;
 
-/** etcd answers with up to what its own limits allow; grpc-js by default takes 4 MiB only. */
-const largestAnswer = 64 * 1024 * 1024;
-const flowControlWindow = 8 * 1024 * 1024;
 const patience = 3;
 
-/** Runs its argument as it is. etcd3's own policies repeat writes that may have been applied, and hide errors. */
-const noPolicy = (): never =>
-  ({
-    execute: (work: (context: object) => unknown) => Promise.resolve(work({})),
-    onSuccess: () => ({ dispose: () => undefined }),
-    onFailure: () => ({ dispose: () => undefined }),
-  }) as never;
-
 /**
- * Requests to one member of a cluster: sessions, deadlines, cancelling. etcd3 shuffles its hosts for each call,
- * so a request cannot be aimed; one of these for each endpoint can.
+ * Requests to one member of a cluster: sessions, deadlines, cancelling. etcd3 is loaded with the first request that
+ * it is needed for, and connects by itself.
  */
 class MemberTransport {
-  readonly endpoint: string;
-  readonly #pool: PoolAccess;
+  readonly #endpoint: string;
+  readonly #options: ConnectOptions;
   readonly #deadlineMs: number;
-  readonly #underWay = new Set<{ cancel(): void }>();
+  readonly #channel: Http2Channel;
+  #etcd3: Etcd3Member | undefined;
 
   constructor(endpoint: string, options: ConnectOptions, deadlineMs: number) {
-    this.endpoint = endpoint;
+    this.#endpoint = endpoint;
+    this.#options = options;
     this.#deadlineMs = deadlineMs;
-    const { ca, cert, key } = options.tls ?? {};
-    const tls = {
-      ...(ca && { rootCertificate: ca }),
-      ...(cert && { certChain: cert }),
-      ...(key && { privateKey: key }),
-    };
-    this.#pool = new PoolAccess({
-      hosts: endpoint,
-      // With credentials etcd3 dials TLS whatever the URL says.
-      ...(endpoint.startsWith('https:') && { credentials: tls as { rootCertificate: Buffer } }),
-      faultHandling: { global: noPolicy(), host: noPolicy },
-      grpcOptions: {
-        'grpc.max_receive_message_length': largestAnswer,
-        'grpc.max_send_message_length': largestAnswer,
-        // etcd closes connections that are pinged more often than every 5 s.
-        'grpc.keepalive_time_ms': 20_000,
-        'grpc.keepalive_timeout_ms': 10_000,
-        'grpc.initial_reconnect_backoff_ms': 100,
-        'grpc.max_reconnect_backoff_ms': 1000,
-        // HTTP/2 starts with 64 KiB under way, too little for the pages of a store or its snapshot.
-        'grpc-node.flow_control_window': flowControlWindow,
-        // As etcdctl: a proxy of the environment is meant for the web, not for etcd.
-        'grpc.enable_http_proxy': 0,
-      },
-    });
+    this.#channel = new Http2Channel(endpoint, options.tls ?? {});
   }
 
   async unary(call: Call, token: string | undefined): Promise<unknown> {
-    const { client, metadata: empty } = await this.#pool.serviceClient(call.service);
-    const method = methodOf<Unary>(client, call.method);
-    const metadata = withToken(empty, token);
-    if (call.needsLeader !== false) metadata.set('hasleader', 'true');
-    const options = { deadline: Date.now() + this.#deadlineMs };
-    return new Promise((resolve, reject) => {
-      const running = method(call.payload, metadata, options, (error, answer) => {
-        this.#underWay.delete(running);
-        if (error === null) resolve(answer);
-        else reject(error);
-      });
-      this.#underWay.add(running);
-    });
+    const metadata = {
+      ...(token !== undefined && { token }),
+      ...(call.needsLeader !== false && { hasleader: 'true' }),
+    };
+    if ('path' in call) return this.#channel.unary(call.path, call.message, metadata, this.#deadlineMs);
+    return (await this.#throughEtcd3()).unary(call, metadata);
   }
 
-  async serverStream(
-    service: Service,
-    method: string,
-    payload: object,
-    token: string | undefined,
-  ): Promise<ClientReadableStream<unknown>> {
-    const { client, metadata } = await this.#pool.serviceClient(service);
-    // etcd3 passes the metadata as the request here, so its own snapshot call sends no token.
-    return this.#track(methodOf<ServerStream>(client, method)(payload, withToken(metadata, token), {}));
+  serverStream(path: string, message: Buffer, token: string | undefined): Http2Call {
+    return this.#channel.open(path, message, token === undefined ? {} : { token });
   }
 
   async duplex(
@@ -131,36 +71,25 @@ class MemberTransport {
     method: string,
     token: string | undefined,
   ): Promise<ClientDuplexStream<unknown, unknown>> {
-    const { client, metadata } = await this.#pool.serviceClient(service);
-    return this.#track(methodOf<Duplex>(client, method)(withToken(metadata, token), {}));
+    return (await this.#throughEtcd3()).duplex(service, method, token === undefined ? {} : { token });
   }
 
   cancelAll(): void {
-    for (const running of [...this.#underWay]) running.cancel();
+    this.#channel.cancelAll();
+    this.#etcd3?.cancelAll();
   }
 
   close(): void {
-    this.cancelAll();
-    this.#pool.close();
+    this.#channel.close();
+    this.#etcd3?.close();
   }
 
-  #track<Stream extends ClientReadableStream<unknown>>(stream: Stream): Stream {
-    this.#underWay.add(stream);
-    stream.once('close', () => this.#underWay.delete(stream));
-    return stream;
+  async #throughEtcd3(): Promise<Etcd3Member> {
+    const { Etcd3Member } = await import('./etcd3-member.js');
+    this.#options.signal?.throwIfAborted();
+    this.#etcd3 ??= new Etcd3Member(this.#endpoint, this.#options, this.#deadlineMs);
+    return this.#etcd3;
   }
-}
-
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the kind of call
-function methodOf<Method>(client: Client, name: string): Method {
-  const methods = client as unknown as Record<string, (...args: never[]) => unknown>;
-  return methods[name]!.bind(client) as Method;
-}
-
-function withToken(empty: Metadata, token: string | undefined): Metadata {
-  const metadata = empty.clone();
-  if (token !== undefined) metadata.set('token', token);
-  return metadata;
 }
 
 /**
@@ -203,14 +132,16 @@ export class Transport {
   }
 
   /** Sends a request to whichever member answers, the one that answered last first. */
-  async request<Answer>(call: Call): Promise<Answer> {
+  async request(call: DirectCall): Promise<Buffer>;
+  async request<Answer>(call: Etcd3Call): Promise<Answer>;
+  async request(call: Call): Promise<unknown> {
     const giveUpAt = performance.now() + 2 * this.#deadlineMs;
     let pause = 50;
     for (let attempt = 1; ; attempt += 1) {
       this.#options.signal?.throwIfAborted();
       const endpoint = this.#preferred;
       try {
-        return (await this.#withSession(endpoint, call)) as Answer;
+        return await this.#withSession(endpoint, call);
       } catch (error) {
         this.#options.signal?.throwIfAborted();
         // Also after a write that is not sent again: the next request must not wait for the same member.
@@ -239,9 +170,9 @@ export class Transport {
   }
 
   /** Sends a request to that member alone. */
-  async requestOf<Answer>(endpoint: string, call: Call): Promise<Answer> {
+  async requestOf(endpoint: string, call: DirectCall): Promise<Buffer> {
     try {
-      return (await this.#withSession(endpoint, call)) as Answer;
+      return (await this.#withSession(endpoint, call)) as Buffer;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
       throw asEtcdError(error, endpoint, this.#deadlineMs);
@@ -249,14 +180,9 @@ export class Transport {
   }
 
   /** Opens a stream on that member. The session is proven first: a stream cannot renew it. */
-  async openServerStream(
-    endpoint: string,
-    service: Service,
-    method: string,
-    payload: object,
-  ): Promise<ClientReadableStream<unknown>> {
+  async openServerStream(endpoint: string, path: string, message: Buffer): Promise<Http2Call> {
     this.throwIfAborted();
-    return this.#member(endpoint).serverStream(service, method, payload, await this.#provenToken(endpoint));
+    return this.#member(endpoint).serverStream(path, message, await this.#provenToken(endpoint));
   }
 
   /** As `openServerStream`, on whichever member answers. */
@@ -296,7 +222,7 @@ export class Transport {
   }
 
   async #session(endpoint: string, call: Call): Promise<string | undefined> {
-    if (this.#credentials === undefined || call.method === 'authenticate') return undefined;
+    if (this.#credentials === undefined || call.anonymous === true) return undefined;
     this.#token ??= this.#logIn(endpoint, this.#credentials);
     const token = this.#token;
     try {
@@ -308,18 +234,15 @@ export class Transport {
   }
 
   async #logIn(endpoint: string, credentials: Credentials): Promise<string> {
-    const payload = { name: credentials.username, password: credentials.password };
-    const call: Call = { service: 'Auth', method: 'authenticate', payload, repeatable: 'read' };
-    const answer = (await this.#member(endpoint).unary(call, undefined)) as { token: string };
-    return answer.token;
+    return readToken(
+      (await this.#member(endpoint).unary(authenticateCall(credentials), undefined)) as Buffer,
+    );
   }
 
   async #provenToken(endpoint = this.#preferred): Promise<string | undefined> {
     if (this.#credentials === undefined) return undefined;
-    const probe = { key: Buffer.from('/sensu.io/'), limit: 1, keys_only: true, count_only: true };
-    const call: Call = { service: 'KV', method: 'range', payload: probe, repeatable: 'read' };
     try {
-      await this.#withSession(endpoint, call);
+      await this.#withSession(endpoint, rangeCall({ ...singleKey(sensuRoot.start), countOnly: true }));
     } catch (error) {
       // A user who may not read there is known all the same.
       if (!isDenied(error)) throw asEtcdError(error, endpoint, this.#deadlineMs);

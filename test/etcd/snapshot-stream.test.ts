@@ -26,7 +26,7 @@ async function filledEtcd(megabytes: number, version?: string): Promise<RunningE
 
 async function read(parts: AsyncIterable<Buffer>): Promise<Buffer> {
   const read: Buffer[] = [];
-  for await (const part of parts) read.push(part);
+  for await (const part of parts) read.push(Buffer.from(part));
   return Buffer.concat(read);
 }
 

@@ -1,0 +1,121 @@
+import type { CallOptions, Client, ClientDuplexStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
+import { Etcd3 } from 'etcd3';
+import type { ConnectOptions } from './client.js';
+import type { Metadata } from './http2-channel.js';
+import type { Etcd3Call, Service } from './transport.js';
+
+type Callback = (error: Error | null, answer: unknown) => void;
+type Unary = (
+  payload: object,
+  metadata: GrpcMetadata,
+  options: CallOptions,
+  done: Callback,
+) => { cancel(): void };
+type Duplex = (metadata: GrpcMetadata, options: CallOptions) => ClientDuplexStream<unknown, unknown>;
+
+interface ServiceClient {
+  readonly client: Client;
+  /** Empty. etcd3 exports no constructor for it. */
+  readonly metadata: GrpcMetadata;
+}
+
+/** Reaches the connection pool of etcd3, which is protected: the only way around the faults of its calls. */
+class PoolAccess extends Etcd3 {
+  /** Used outside of the pool's own handling, which would turn failures into errors without etcd's words. */
+  serviceClient(service: Service): Promise<ServiceClient> {
+    return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
+  }
+}
+
+/** etcd answers with up to what its own limits allow; grpc-js by default takes 4 MiB only. */
+const largestAnswer = 64 * 1024 * 1024;
+
+/** Runs its argument as it is. etcd3's own policies repeat writes that may have been applied, and hide errors. */
+const noPolicy = (): never =>
+  ({
+    execute: (work: (context: object) => unknown) => Promise.resolve(work({})),
+    onSuccess: () => ({ dispose: () => undefined }),
+    onFailure: () => ({ dispose: () => undefined }),
+  }) as never;
+
+/** etcd3 shuffles its hosts for each call, so a request cannot be aimed; one of these for each endpoint can. */
+export class Etcd3Member {
+  readonly #pool: PoolAccess;
+  readonly #deadlineMs: number;
+  readonly #underWay = new Set<{ cancel(): void }>();
+
+  constructor(endpoint: string, options: ConnectOptions, deadlineMs: number) {
+    this.#deadlineMs = deadlineMs;
+    const { ca, cert, key } = options.tls ?? {};
+    const tls = {
+      ...(ca && { rootCertificate: ca }),
+      ...(cert && { certChain: cert }),
+      ...(key && { privateKey: key }),
+    };
+    this.#pool = new PoolAccess({
+      hosts: endpoint,
+      // With credentials etcd3 dials TLS whatever the URL says.
+      ...(endpoint.startsWith('https:') && { credentials: tls as { rootCertificate: Buffer } }),
+      faultHandling: { global: noPolicy(), host: noPolicy },
+      grpcOptions: {
+        'grpc.max_receive_message_length': largestAnswer,
+        'grpc.max_send_message_length': largestAnswer,
+        // etcd closes connections that are pinged more often than every 5 s.
+        'grpc.keepalive_time_ms': 20_000,
+        'grpc.keepalive_timeout_ms': 10_000,
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 1000,
+        // As etcdctl: a proxy of the environment is meant for the web, not for etcd.
+        'grpc.enable_http_proxy': 0,
+      },
+    });
+  }
+
+  async unary(call: Etcd3Call, entries: Metadata): Promise<unknown> {
+    const { client, metadata } = await this.#serviceClient(call.service, entries);
+    const method = methodOf<Unary>(client, call.method);
+    const options = { deadline: Date.now() + this.#deadlineMs };
+    return new Promise((resolve, reject) => {
+      const running = method(call.payload, metadata, options, (error, answer) => {
+        this.#underWay.delete(running);
+        if (error === null) resolve(answer);
+        else reject(error);
+      });
+      this.#underWay.add(running);
+    });
+  }
+
+  async duplex(
+    service: Service,
+    method: string,
+    entries: Metadata,
+  ): Promise<ClientDuplexStream<unknown, unknown>> {
+    const { client, metadata } = await this.#serviceClient(service, entries);
+    const stream = methodOf<Duplex>(client, method)(metadata, {});
+    this.#underWay.add(stream);
+    stream.once('close', () => this.#underWay.delete(stream));
+    return stream;
+  }
+
+  cancelAll(): void {
+    for (const running of [...this.#underWay]) running.cancel();
+  }
+
+  close(): void {
+    this.cancelAll();
+    this.#pool.close();
+  }
+
+  async #serviceClient(service: Service, entries: Metadata): Promise<ServiceClient> {
+    const { client, metadata: empty } = await this.#pool.serviceClient(service);
+    const metadata = empty.clone();
+    for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
+    return { client, metadata };
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the kind of call
+function methodOf<Method>(client: Client, name: string): Method {
+  const methods = client as unknown as Record<string, (...args: never[]) => unknown>;
+  return methods[name]!.bind(client) as Method;
+}
