@@ -7,7 +7,7 @@ import type { Alarm, Credentials, Member, MemberStatus, RangeRequest, RangeResul
 import type { DirectCall } from './transport.js';
 
 /**
- * The calls that a snapshot takes, which this program sends and reads itself: docs/decisions/0013-direct-calls.md.
+ * The calls that a snapshot takes, which this program sends and reads itself: docs/decisions/0014-direct-calls.md.
  * Numbers of fields are those of etcd's rpc.proto.
  */
 const nothing: Buffer = Buffer.alloc(0);
