@@ -160,7 +160,8 @@ const prefixLength = 5;
 
 /** Puts messages together from pieces that begin and end anywhere. A message is valid until the next is asked for. */
 class Messages {
-  #buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  /** Of the size of a message, which those who keep a part of it keep alive. */
+  #buffer = Buffer.allocUnsafeSlow(prefixLength);
   #filled = 0;
   /** Bytes until there is something to do: a prefix, or it and the message that it announces. */
   #wanted = prefixLength;
