@@ -55,7 +55,7 @@ export class Journal {
 
   /** Starts the journal of a new run. The directory may exist, but must not hold another run's journal. */
   static async create(directory: string, first: JournalEvent & { type: 'begun' }): Promise<Journal> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     const lock = await takeRunLock(directory);
     try {
       await writeFirstLine(directory, lineOf(first));
@@ -168,6 +168,20 @@ async function endsInsideLine(directory: string): Promise<boolean> {
 
 function lineOf(event: JournalEvent): string {
   return `${JSON.stringify(event, (_key, part: unknown) => bigintAsText(part))}\n`;
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new FerryError({
+      kind: 'usage',
+      code: 'RUN_DIRECTORY_UNUSABLE',
+      message: `${directory} cannot be made a directory (${systemCode(error) ?? 'unknown error'}).`,
+      hint: 'Give a --run-dir that is a directory, or is not there yet. Nothing was changed.',
+      cause: error,
+    });
+  }
 }
 
 /** With its first line or not at all: without the settings in it nobody could go on or back. */

@@ -5,6 +5,7 @@ import { strategyFor } from './copy-strategy.js';
 import type { Finding, Severity } from './findings.js';
 import { inspectApi } from './preflight/api.js';
 import { inspectCertificates } from './preflight/certificates.js';
+import { inspectFiles } from './preflight/files.js';
 import { inspectHost } from './preflight/host.js';
 import { inspectLeftBehind } from './preflight/left-behind.js';
 import { inspectSource, type SourceFacts } from './preflight/source.js';
@@ -62,6 +63,7 @@ export async function planMigration(
   findings.push(
     ...(await inspectCertificates(certificates)),
     ...(await inspectApi(settings, source, secrets, sourceFacts?.sensuClusterId)),
+    ...(await inspectFiles({ settings, secrets })),
     ...(await inspectHost(settings, source.dataDirectory, runDirectory, sourceFacts)),
   );
   return {

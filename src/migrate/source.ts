@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Context } from '../core/context.js';
-import { systemCode } from '../core/errors.js';
+import { FerryError, systemCode } from '../core/errors.js';
 import type { EtcdClient, TlsFiles } from '../etcd/client.js';
 import { readTlsFiles } from '../etcd/tls-files.js';
 import {
+  canonical,
   parseBackendConfig,
   readBackendConfig,
   variableOf,
@@ -11,7 +12,7 @@ import {
 } from '../sensu/backend-config.js';
 import type { SettingName } from '../sensu/backend-settings.js';
 import { parseEnvironment } from '../sensu/environment-file.js';
-import { readUnit } from '../sensu/unit-file.js';
+import { noUnit, readUnit, type UnitSettings } from '../sensu/unit-file.js';
 import { refusal, warning, type Finding } from './findings.js';
 import { readOriginal } from './originals.js';
 import type { RecordedSettings } from './settings.js';
@@ -55,7 +56,11 @@ export async function findSource(
     dataDirectory: config.dataDirectory,
     apiUrl: settings.apiUrl ?? config.get('api-url').value,
     apiCa: await readIfNamed(config.get('trusted-ca-file').value),
-    findings: [...config.findings, ...configurationFindings(config, environment)],
+    findings: [
+      ...config.findings,
+      ...configurationFindings(config, environment),
+      ...(await environmentFindings(settings, unit)),
+    ],
   };
 }
 
@@ -139,15 +144,64 @@ function configurationFindings(
   return findings;
 }
 
+const credentials = ['SENSU_BACKEND_ETCD_CLIENT_USERNAME', 'SENSU_BACKEND_ETCD_CLIENT_PASSWORD'];
+
+/** A backend that does not get what the switch writes there comes up without a user, and is refused by etcd. */
+async function environmentFindings(
+  { envFile, startCommand }: RecordedSettings,
+  unit: UnitSettings,
+): Promise<Finding[]> {
+  // What specifiers and patterns stand for is known to systemd alone.
+  if (unit === noUnit || unit.environmentFiles.some((path) => /[%*?[]/.test(path))) return [];
+  const paths = await Promise.all(unit.environmentFiles.map(canonical));
+  const at = paths.lastIndexOf(await canonical(envFile));
+  // Another start command need not go by the unit.
+  const found = /\bsystemctl\b/.test(startCommand) ? refusal : warning;
+  if (at < 0) {
+    const read = unit.environmentFiles.join(' and ') || 'none';
+    return [
+      found(
+        'ENVIRONMENT_FILE_NOT_READ',
+        `The unit of the backend does not read ${envFile}: its environment files are ${read}.`,
+        'Give one of those with --env-file, or name this one in a drop-in (systemctl edit sensu-backend).',
+      ),
+    ];
+  }
+  for (const path of paths.slice(at + 1)) {
+    const variables = parseEnvironment(await readIfThere(path));
+    if (!credentials.some((name) => variables.has(name))) continue;
+    return [
+      found(
+        'ENVIRONMENT_OUTRANKED',
+        `${path}, which the unit reads after ${envFile}, sets the etcd user or password too, and wins.`,
+        `Take them out there, or give that file with --env-file.`,
+      ),
+    ];
+  }
+  return [];
+}
+
 async function readIfNamed(path: string): Promise<Buffer | undefined> {
   return path === '' ? undefined : readFile(path).catch(() => undefined);
 }
 
+/** To open a pipe would be to wait for ever. */
 async function readIfThere(path: string): Promise<string> {
   try {
+    if (!(await stat(path)).isFile()) throw unusable(path, 'is no regular file');
     return await readFile(path, 'utf8');
   } catch (error) {
+    if (error instanceof FerryError) throw error;
     if (systemCode(error) === 'ENOENT') return '';
-    throw error;
+    throw unusable(path, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
   }
+}
+
+function unusable(path: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'ENVIRONMENT_FILE_UNUSABLE',
+    message: `The environment file ${path} ${fault}.`,
+    hint: 'Give the environment file of the backend with --env-file. Nothing was changed.',
+  });
 }

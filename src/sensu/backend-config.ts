@@ -91,7 +91,8 @@ async function otherFile(sources: ConfigSources): Promise<ConfigFinding[]> {
   ];
 }
 
-const canonical = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
+/** The path itself where there is nothing yet. */
+export const canonical = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
 
 const largestFile = 1024 * 1024;
 

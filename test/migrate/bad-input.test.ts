@@ -140,6 +140,8 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
       };
       await symlink(backendConfig, join(host.folder, 'link.yml'));
       await symlink(envFile, join(host.folder, 'link-environment'));
+      const openQuote = join(host.folder, 'open-quote');
+      await writeFile(openQuote, 'A="never closed\n');
       const commas = `${host.staged.clientUrl},http://127.0.0.2:2379`;
       const cases: readonly [Record<string, string>, number, string][] = [
         [await variant('broken.yml', `${text}\n  : [`), 2, 'BACKEND_CONFIG_UNUSABLE'],
@@ -156,6 +158,10 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
         ],
         [{ '--backend-config': join(host.folder, 'link.yml') }, 14, 'FILE_IS_LINK'],
         [{ '--env-file': join(host.folder, 'link-environment') }, 14, 'FILE_IS_LINK'],
+        // Read well, and could not be rewritten once the backend is stopped.
+        [await variant('anchor.yml', withAnchor(text)), 2, 'BACKEND_YML_NOT_REWRITABLE'],
+        [{ '--env-file': openQuote }, 2, 'ENVIRONMENT_FILE_UNUSABLE'],
+        [{ '--run-dir': openQuote }, 2, 'RUN_DIRECTORY_UNUSABLE'],
       ];
       for (const [options, exit, code] of cases) {
         const found = ending(await run(host, options));
@@ -166,6 +172,10 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
     longTest,
   );
 });
+
+/** The anchor goes with its key, and the alias would lead nowhere. */
+const withAnchor = (text: string): string =>
+  `${text.replace(/^etcd-initial-cluster: /m, '$&&urls ')}\nlabels: {urls: *urls}\n`;
 
 const withUrls = (text: string, urls: string): string =>
   text.replace(/^etcd-advertise-client-urls: .*$/m, `etcd-advertise-client-urls: "${urls}"`);

@@ -101,10 +101,11 @@ async function foreignKeys(client: EtcdClient, facts: SourceFacts): Promise<Find
   const all = await client.range({ start: Buffer.from([0]), end: Buffer.from([0]), countOnly: true });
   const outside = all.count - facts.keys;
   if (outside <= 0n) return [];
+  const keys = outside === 1n ? '1 key' : `${outside} keys`;
   return [
     note(
       'KEYS_OUTSIDE_ROOT',
-      `The store has ${outside} keys outside /sensu.io/, which are not carried: locks of sensu-backend init, or another program's keys.`,
+      `The store has ${keys} outside /sensu.io/, not carried along: locks of sensu-backend init, or another program's keys.`,
       "Look at them with 'sensu-ferry snapshot inspect' if you keep anything else in this etcd.",
     ),
   ];

@@ -1,10 +1,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.js';
-import { rewriteBackendYml } from '../../sensu/backend-yml.js';
+import { rewriteBackendYml, type RewrittenYml } from '../../sensu/backend-yml.js';
 import { putBackConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
-import { mergeEnvironment } from '../../sensu/environment-file.js';
+import { mergeEnvironment, type MergedEnvironment } from '../../sensu/environment-file.js';
 import { dropUnfinishedOriginal, keepOriginal, readOriginal } from '../originals.js';
 import type { Step, StepContext, UndoContext } from '../strategy.js';
+
+/** What the switch makes its files of. */
+export type Files = Pick<StepContext, 'settings' | 'secrets'>;
 
 /** The switch. The environment file comes first: it changes nothing for a backend that is still embedded. */
 export const configureStep: Step<'configure'> = {
@@ -28,26 +31,37 @@ export const configureStep: Step<'configure'> = {
   },
 };
 
-async function rewriteEnvironment({ context, settings, secrets }: StepContext): Promise<string[]> {
-  const text = await readIfThere(settings.envFile);
-  const merged = mergeEnvironment(text, {
+/** @throws FerryError as `mergeEnvironment` */
+export async function switchedEnvironment({ settings, secrets }: Files): Promise<MergedEnvironment> {
+  return mergeEnvironment(await readIfThere(settings.envFile), {
     SENSU_BACKEND_ETCD_CLIENT_USERNAME: secrets.sensu.username,
     SENSU_BACKEND_ETCD_CLIENT_PASSWORD: secrets.sensu.password,
   });
+}
+
+/** @throws FerryError as `rewriteBackendYml` */
+export async function switchedConfiguration({ settings }: Pick<Files, 'settings'>): Promise<RewrittenYml> {
+  const { cacert, cert, key } = settings.tls;
+  return rewriteBackendYml(await readFile(settings.backendConfig, 'utf8'), {
+    clientUrls: settings.endpoints,
+    ...(cacert !== undefined && { trustedCaFile: cacert }),
+    ...(cert !== undefined && { certFile: cert }),
+    ...(key !== undefined && { keyFile: key }),
+  });
+}
+
+async function rewriteEnvironment(step: StepContext): Promise<string[]> {
+  const { context, settings } = step;
+  const merged = await switchedEnvironment(step);
   const { movedTo } = await replaceConfigFile(settings.envFile, merged.text, context.clock.now(), {
     mode: 0o600,
   });
   return [`${settings.envFile}: SENSU_BACKEND_ETCD_CLIENT_USERNAME and _PASSWORD set${beside(movedTo)}`];
 }
 
-async function rewriteConfiguration({ context, settings }: StepContext): Promise<string[]> {
-  const { cacert, cert, key } = settings.tls;
-  const rewritten = rewriteBackendYml(await readFile(settings.backendConfig, 'utf8'), {
-    clientUrls: settings.endpoints,
-    ...(cacert !== undefined && { trustedCaFile: cacert }),
-    ...(cert !== undefined && { certFile: cert }),
-    ...(key !== undefined && { keyFile: key }),
-  });
+async function rewriteConfiguration(step: StepContext): Promise<string[]> {
+  const { context, settings } = step;
+  const rewritten = await switchedConfiguration(step);
   const { movedTo } = await replaceConfigFile(settings.backendConfig, rewritten.text, context.clock.now());
   return [
     `${settings.backendConfig}: rewritten${beside(movedTo)}`,
