@@ -49,13 +49,15 @@ export async function connectOptionsFrom(flags: ConnectionFlags, context: Contex
     });
   }
   const credentials = await readCredentials(flags, context);
+  // A variable that is set to nothing is one that is not set, as for etcdctl.
+  const { ETCDCTL_CACERT: cacert, ETCDCTL_CERT: cert, ETCDCTL_KEY: key } = context.env;
   return {
     endpoints,
     signal: context.signal,
     tls: await readTlsFiles({
-      cacert: flags.cacert ?? context.env['ETCDCTL_CACERT'],
-      cert: flags.cert ?? context.env['ETCDCTL_CERT'],
-      key: flags.key ?? context.env['ETCDCTL_KEY'],
+      cacert: flags.cacert ?? (cacert || undefined),
+      cert: flags.cert ?? (cert || undefined),
+      key: flags.key ?? (key || undefined),
     }),
     ...(credentials && { credentials }),
   };

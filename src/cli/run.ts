@@ -33,7 +33,7 @@ export class Interruption extends Error {
 export function addOutputOptions(command: Command): Command {
   return command
     .option('--json', 'print the result as one JSON document')
-    .option('--quiet', 'say nothing but warnings and errors')
+    .option('--quiet', 'say only warnings and errors on standard error')
     .addOption(
       new Option('--progress <form>', 'form of what is said on standard error')
         .choices(['auto', 'json'])
