@@ -47,6 +47,10 @@ export interface RecordedApi {
   readonly url: string;
   /** All requests so far. */
   readonly asked: readonly Asked[];
+  /** How many connections were made so far. */
+  readonly connections: () => number;
+  /** Lets go of the connections that nothing is asked on, as servers do after a while. */
+  readonly closeIdle: () => void;
   stop(): Promise<void>;
 }
 
@@ -63,6 +67,8 @@ export async function startRecordedApi(
     });
   };
   const server = tls ? https.createServer(tls, listener) : http.createServer(listener);
+  let connections = 0;
+  server.on('connection', () => (connections += 1));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve);
   });
@@ -70,6 +76,10 @@ export async function startRecordedApi(
   return {
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     asked,
+    connections: () => connections,
+    closeIdle: () => {
+      server.closeIdleConnections();
+    },
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import { faultOf, isWebPage, unusable } from './faults.js';
-import { exchange, type ApiAnswer } from './http.js';
+import { exchange, keepConnections, type ApiAnswer } from './http.js';
 import { createAuthorizer, type ApiLogin, type Ask, type Authorizer } from './login.js';
 import { checkApiKey, parseApiUrl, targetOf } from './target.js';
 
@@ -41,7 +41,7 @@ export function connectApi(options: ApiConnectionOptions): ApiConnection {
   const base = parseApiUrl(options.url);
   const { login, ca, signal, timeoutMs = 30_000, waitsMs = usualWaitsMs } = options;
   if ('apiKey' in login) checkApiKey(login.apiKey);
-  const optional = { ...(ca && { ca }), ...(signal && { signal }) };
+  const optional = { ...(ca && { ca }), ...(signal && { signal }), agent: keepConnections(base) };
   const ask: AskAny = async ({ path, ...request }) => {
     const url = targetOf(base, path);
     return { url, ...(await exchange({ url, timeoutMs, bodyLimit, ...optional, ...request })) };

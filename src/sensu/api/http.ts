@@ -18,6 +18,8 @@ export interface ApiRequest {
   readonly bodyLimit?: number;
   /** Ends the exchange with its reason. */
   readonly signal?: AbortSignal;
+  /** Keeps connections for the next request. Default: each has its own, as the backend is being restarted. */
+  readonly agent?: http.Agent;
 }
 
 export interface ApiAnswer {
@@ -51,13 +53,17 @@ export async function exchange(request: ApiRequest): Promise<ApiAnswer> {
   }
 }
 
+/** For many requests to one server: a handshake for each would cost more than most of them. */
+export function keepConnections({ protocol }: URL): http.Agent {
+  return protocol === 'https:' ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
+}
+
 function send(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
-  const { method = 'GET', url, ca, authorization, body } = request;
+  const { method = 'GET', url, ca, authorization, body, agent = false } = request;
   const options = {
     method,
     signal,
-    // A kept connection would outlive the backend that is being restarted.
-    agent: false,
+    agent,
     headers: {
       accept: 'application/json',
       ...(authorization !== undefined && { authorization }),

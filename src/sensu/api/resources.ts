@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { FerryError } from '../../core/errors.js';
 import { isApiObject, type ApiObject, type ApiResource, type ApiValue } from '../resources/api-value.js';
 import { fromBody, toBody } from './body.js';
@@ -12,8 +13,8 @@ const pageSize = 100;
 
 /**
  * The resources of a type, in the order of their names; without a namespace those of all namespaces, which takes a
- * role of the whole cluster. Page by page: what changes between
- * two of them may be there or not. @throws FerryError see `faultOf`
+ * role of the whole cluster. Page by page, the next being asked for while this one is used: what changes between two
+ * of them may be there or not. @throws FerryError see `faultOf`
  */
 export async function* listResources(
   api: ApiConnection,
@@ -25,16 +26,25 @@ export async function* listResources(
     yield fromBody(route, readObject(await api.request('GET', path)));
     return;
   }
-  let token = '';
-  do {
+  const ask = (token: string): Promise<Answer> => {
     const query = new URLSearchParams({ limit: String(pageSize), ...(token !== '' && { continue: token }) });
-    const answer = await api.request('GET', `${path}?${query.toString()}`);
-    for (const body of readList(answer)) yield fromBody(route, body);
+    const page = api.request('GET', `${path}?${query.toString()}`);
+    // A page that is asked for in advance has nobody to fail to when the reader stops early.
+    page.catch(() => undefined);
+    return page;
+  };
+  let pending: Promise<Answer> | undefined = ask('');
+  for (let token = ''; pending !== undefined;) {
+    const answer: Answer = await pending;
     const next = nextToken(answer);
     // Such a server would be read for ever.
     if (next !== '' && next === token) throw unusable(answer.url, 'leads back to the same page');
+    pending = next === '' ? undefined : ask(next);
+    // A page is worked through without a pause, and what is asked for would go out behind it.
+    await setImmediate();
+    for (const body of readList(answer)) yield fromBody(route, body);
     token = next;
-  } while (token !== '');
+  }
 }
 
 /** Undefined when there is none of this name. */

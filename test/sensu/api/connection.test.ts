@@ -145,6 +145,17 @@ describe('a request that failed on the way', () => {
     expect(server.asked).toHaveLength(2);
   });
 
+  it('is made on another connection where the server has let go of the one that was kept', async () => {
+    const server = await serve(() => recordedAnswer('namespaces'));
+    const api = connect(server.url);
+    for (let i = 0; i < 3; i += 1) {
+      expect((await api.request('GET', path)).status).toBe(200);
+      if (i > 0) server.closeIdle();
+    }
+    expect(server.asked).toHaveLength(3);
+    expect(server.connections()).toBe(2);
+  });
+
   it('is made again with all of its body', async () => {
     let first = true;
     const server = await serve(() => {

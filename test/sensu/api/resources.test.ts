@@ -11,11 +11,11 @@ const route = (type: string, apiVersion = 'core/v2'): ApiRoute => routeOf(type, 
 
 async function apiOf(
   reply: (asked: Asked) => Reply | undefined,
-): Promise<{ api: ApiConnection; asked: readonly Asked[] }> {
+): Promise<{ api: ApiConnection; asked: readonly Asked[]; connections: () => number }> {
   const server = await startRecordedApi(reply);
   onTestFinished(() => server.stop());
   const api = connectApi({ url: server.url, login: { apiKey: 'test-key' }, waitsMs: [1], timeoutMs: 5000 });
-  return { api, asked: server.asked };
+  return { api, asked: server.asked, connections: server.connections };
 }
 
 async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
@@ -86,6 +86,35 @@ describe('a list', () => {
     expect(failure).toMatchObject({ kind: 'failed', code: 'API_ANSWER_UNUSABLE' });
     expect(failure.message).toContain(words);
     expect(failure.message).toContain('/api/core/v2/checks');
+  });
+
+  it('is read on one connection, the next page being asked for while one is used', async () => {
+    const page = ({ path }: Asked): number => Number(/continue=(\d+)/.exec(path)?.[1] ?? 0);
+    const { api, asked, connections } = await apiOf((request) => ({
+      headers: page(request) < 3 ? { 'sensu-continue': String(page(request) + 1) } : {},
+      body: '[{"a":1}]',
+    }));
+    let used = 0;
+    for await (const { spec } of listResources(api, route('Event'))) {
+      expect(spec).toEqual({ a: 1 });
+      used += 1;
+      // The test's own bound ends this where nothing is asked for in advance.
+      while (asked.length < Math.min(4, used + 1)) await new Promise(setImmediate);
+    }
+    expect([used, asked.length, connections()]).toEqual([4, 4, 1]);
+  });
+
+  it('may be left early, whatever becomes of the page that was asked for in advance', async () => {
+    const { api, asked } = await apiOf(({ path }) =>
+      path.includes('continue=') ? 'reset' : { headers: { 'sensu-continue': 'x' }, body: '[{"a":1}]' },
+    );
+    for await (const { spec } of listResources(api, route('Event'))) {
+      expect(spec).toEqual({ a: 1 });
+      break;
+    }
+    // Its second try is the last; a failure that nobody takes would end the test run.
+    while (asked.length < 3) await new Promise(setImmediate);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   });
 
   it('goes on where a connection was lost between two pages', async () => {
