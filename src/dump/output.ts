@@ -145,14 +145,22 @@ export class StandardOutput implements ByteSink {
       this.#fault ??= error ?? undefined;
     });
     if (hasRoom) return;
-    await Promise.race([
-      once(this.#stream, 'drain', { signal: this.#signal }),
-      once(this.#stream, 'close', { signal: this.#signal }),
-    ]).catch((error: unknown) => {
+    await this.#untilRoom().catch((error: unknown) => {
       this.#fault ??= error;
     });
     this.#signal.throwIfAborted();
     this.#throwFault();
+  }
+
+  async #untilRoom(): Promise<void> {
+    const waiting = new AbortController();
+    const signal = AbortSignal.any([this.#signal, waiting.signal]);
+    try {
+      await Promise.race(['drain', 'close'].map((event) => once(this.#stream, event, { signal })));
+    } finally {
+      // Else the listener for the one that did not come would stay, one for each time of waiting.
+      waiting.abort();
+    }
   }
 
   async finish(): Promise<void> {

@@ -154,6 +154,16 @@ describe('dump', () => {
     expectNoTrace(ended);
   });
 
+  /** The trap: each time that it waits for its reader leaves listeners behind, of which Node warns. */
+  it('waits for a slow reader, and says nothing of it', async () => {
+    const store = join(await testFolder(), 'large.db');
+    writeLargeStore(store, 2000, 2000);
+    const { finished } = startShell(`ferry dump --from ${store} --accept-loss --quiet | { sleep 1; wc -c; }`);
+    const ended = await finished;
+    expect(Number.parseInt(ended.stdout, 10)).toBeGreaterThan(5_000_000);
+    expect(ended.stderr).toBe('');
+  });
+
   /** The trap: a store of 100,000 resources in memory, as objects or as text that waits to be written. */
   it('never holds a store in memory, nor what is written of it', async () => {
     const store = join(await testFolder(), 'large.db');
