@@ -37,20 +37,19 @@ export class MarkReader {
     }
     if (!headForm.test(this.#head.toString('utf8'))) return;
     const end = endForm.exec(this.#tail.toString('utf8'));
-    if (end === null) throw cut(this.#path, 'is cut short: its end mark is missing');
+    if (end === null) throw cut(this.#path);
     this.#promised = Number(end[1]);
   }
 
-  /** @param resources How many were read. @throws FerryError DUMP_CUT (`source`) */
-  checkCount(resources: number): void {
-    if (this.#promised === undefined || this.#promised === resources) return;
-    throw cut(this.#path, `holds ${resources} resources where its last line says ${this.#promised}`);
+  /** How many resources the end mark speaks of, if it is not this many. */
+  otherCount(resources: number): number | undefined {
+    return this.#promised === resources ? undefined : this.#promised;
   }
 }
 
-function cut(path: string, fault: string) {
-  return fileError(path, fault, {
+function cut(path: string) {
+  return fileError(path, 'is cut short: its end mark is missing', {
     code: 'DUMP_CUT',
-    hint: 'Take a whole copy. If you changed it by hand, take out its first line, the comment of sensu-ferry.',
+    hint: 'Take a whole copy. If you cut it yourself, take out its first line, the comment of sensu-ferry.',
   });
 }

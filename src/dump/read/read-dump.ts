@@ -61,7 +61,12 @@ export async function* resourcesOf(file: DumpFile, context: Context): AsyncGener
       yield resource;
     }
   }
-  marks.checkCount(resources);
+  const promised = marks.otherCount(resources);
+  if (promised !== undefined) {
+    context.report.warn(
+      `${showFile(file.path)} holds ${resources} resources, and its last line says ${promised}: was it changed by hand?`,
+    );
+  }
 }
 
 /** A document is a resource, or a list of some. */
