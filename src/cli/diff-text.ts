@@ -33,7 +33,7 @@ export function describeDiff(diff: StoreDiff, { left, right }: Sides): string {
   ].join('\n');
 }
 
-export function describeCounts({ added, removed, changed }: ChangeCounts): string {
+function describeCounts({ added, removed, changed }: ChangeCounts): string {
   return `${formatCount(added)} added, ${formatCount(removed)} removed, ${formatCount(changed)} changed`;
 }
 
@@ -79,7 +79,7 @@ export function diffDocument(diff: StoreDiff, { left, right }: Sides): object {
   };
 }
 
-export function changeDocument(change: ResourceChange): object {
+function changeDocument(change: ResourceChange): object {
   const { kind = null, namespace = null, name = null, key, ephemeral, unreadable } = change;
   const fields = change.fields.map(({ path, before = null, after = null }) => ({ path, before, after }));
   return { change: change.change, kind, namespace, name, key, ephemeral, unreadable, fields };

@@ -10,7 +10,7 @@ interface DiffFlags extends OutputOptions, SourceFlags {
   readonly limit: number;
 }
 
-export const listedByDefault = 1000;
+const listedByDefault = 1000;
 
 export function addDiff(snapshot: Command): void {
   const command = snapshot
@@ -22,7 +22,7 @@ export function addDiff(snapshot: Command): void {
   addOutputOptions(addSourceOptions(command)).action(runs(diff));
 }
 
-export function parseLimit(text: string): number {
+function parseLimit(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('A whole number is wanted.');
 }

@@ -29,7 +29,7 @@ export const GrpcStatus = {
   unauthenticated: 16,
 } as const;
 
-export function isGrpcFailure(error: unknown): error is GrpcFailure {
+function isGrpcFailure(error: unknown): error is GrpcFailure {
   return error instanceof Error && 'details' in error && 'code' in error && typeof error.code === 'number';
 }
 

@@ -193,7 +193,7 @@ export function refuseUnfit(plan: MigrationPlan): void {
 
 const order: readonly Severity[] = ['refusal', 'warning', 'note'];
 
-export function describeFindings(findings: readonly Finding[]): string {
+function describeFindings(findings: readonly Finding[]): string {
   if (findings.length === 0) return 'Preflight found nothing to say.';
   const lines = order.flatMap((severity) =>
     findings

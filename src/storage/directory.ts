@@ -137,7 +137,7 @@ const partPrefix = '.sensu-ferry-';
 
 const isFile = (entry: Dirent): boolean => entry.isFile();
 
-export class DirectoryWriter implements StorageWriter {
+class DirectoryWriter implements StorageWriter {
   readonly #directory: DirectoryStorage;
   readonly #part: PartFile;
   #name: string;

@@ -42,7 +42,7 @@ export class ModelStore {
   }
 }
 
-export class ModelTransaction {
+class ModelTransaction {
   writes = 0n;
   readonly #store: ModelStore;
   readonly #main: bigint;

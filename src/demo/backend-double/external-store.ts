@@ -9,7 +9,7 @@ import type { LeaseId } from '../../store/view.js';
 const dialTimeoutMs = 5000;
 
 /** Ends the start, in the real one's words where it has any. */
-export class RefusedToStart extends Error {
+class RefusedToStart extends Error {
   override readonly name = 'RefusedToStart';
 }
 

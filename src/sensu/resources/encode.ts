@@ -157,6 +157,6 @@ function uuid(value: ApiValue, path: string): Buffer {
   return Buffer.from(written.replaceAll('-', ''), 'hex');
 }
 
-export function join(path: string, name: string): string {
+function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }

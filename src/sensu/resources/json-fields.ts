@@ -8,7 +8,7 @@ import { messageNamed, type Field, type Message } from './messages.js';
  * JSON without rounding: whole numbers that a double cannot hold are bigint.
  * @throws MalformedValueError which says nothing of what is in the text
  */
-export function parseJsonValue(bytes: Buffer): ApiValue {
+function parseJsonValue(bytes: Buffer): ApiValue {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     return parse(text, null, { parseNumber, onDuplicateKey: ({ newValue }) => newValue }) as ApiValue;

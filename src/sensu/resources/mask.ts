@@ -1,7 +1,7 @@
 import { isApiList, isApiObject, type ApiValue } from './api-value.js';
 
 /** What stands in the place of a secret in reports. */
-export const masked = '(hidden)';
+const masked = '(hidden)';
 
 /** Names of fields that hold secrets, in core types and in commercial ones. */
 const secretName =

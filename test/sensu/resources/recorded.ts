@@ -103,7 +103,7 @@ export function changesBetween(left: readonly Document[], right: readonly Docume
   );
 }
 
-export function nameOf({ type, metadata, spec }: Document): string {
+function nameOf({ type, metadata, spec }: Document): string {
   const { namespace = '', name = '' } = metadata as { namespace?: string; name?: string };
   const { entity, check } = spec as Record<string, { metadata: { name: string } } | undefined>;
   const eventName = type === 'Event' ? `${entity?.metadata.name}/${check?.metadata.name}` : name;

@@ -1,6 +1,6 @@
 /** Bytes as protobuf has them, written by hand: what the tests read is not what they write with. */
 
-export function varint(value: bigint): Buffer {
+function varint(value: bigint): Buffer {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
   do {
