@@ -1,6 +1,6 @@
 import { CorruptFileError } from './corrupt.js';
 import type { FileWindow } from './file-window.js';
-import { keyAt, leaseAt, recordHeader, revisionAt, valueLengthAt, valueOffsetAt } from './index-record.js';
+import { hasKey, keyAt, leaseAt, revisionAt, valueLengthAt, valueOffsetAt } from './index-record.js';
 import type { RecordBatch } from './key-index.js';
 import { KeyValueView } from './key-value.js';
 import { ProtoReader } from './proto-reader.js';
@@ -8,9 +8,8 @@ import type { KeyHead, LeaseId, Revision, StoreEntry } from './types.js';
 
 const mostKeys = 1000;
 const mostBytes = 1024 * 1024;
-/** Values closer together than this are read in one go: a read costs more than a few copied bytes. */
-const widestGap = 2048;
-const longestRead = 256 * 1024;
+/** Values closer together than this are read in one go: a read costs more than a few bytes of memory. */
+const widestGap = 1024;
 
 /** The keys of a batch of index records without their values. */
 export function* headBatches(batch: RecordBatch): Generator<readonly KeyHead[], void, undefined> {
@@ -52,7 +51,6 @@ function leaseOf(id: bigint): LeaseId | undefined {
 export class EntryReader {
   readonly #file: FileWindow;
   readonly #record: KeyValueView;
-  #scratch = Buffer.alloc(0);
   #offset = 0;
 
   constructor(file: FileWindow) {
@@ -65,41 +63,32 @@ export class EntryReader {
   read(bytes: Buffer, records: Uint32Array): StoreEntry[] {
     const places = new ValuePlaces(bytes, records);
     // Not from Node's pool, which a kept entry would hold on to with everything else in it.
-    const target = Buffer.allocUnsafeSlow(places.total);
+    const target = Buffer.allocUnsafeSlow(places.runs.reduce((sum, { start, end }) => sum + end - start, 0));
     const entries = new Array<StoreEntry>(records.length);
+    let i = 0;
     let filled = 0;
-    for (let i = 0; i < records.length;) {
-      const { next, start, end } = places.run(i);
-      this.#readScratch(start, end - start);
+    for (const { next, start, end } of places.runs) {
+      this.#file.readInto(target, filled, end - start, start);
       for (; i < next; i++) {
         const which = places.inFileOrder[i]!;
-        const at = places.offsets[which]! - start;
-        const length = valueLengthAt(bytes, records[which]!);
-        this.#scratch.copy(target, filled, at, at + length);
-        this.#offset = start + at;
-        entries[which] = this.#entry(bytes, records[which]!, target, filled, filled + length);
-        filled += length;
+        const record = records[which]!;
+        this.#offset = places.offsets[which]!;
+        const at = filled + this.#offset - start;
+        entries[which] = this.#entry(bytes, record, target, at, at + valueLengthAt(bytes, record));
       }
+      filled += end - start;
     }
     return entries;
-  }
-
-  #readScratch(start: number, length: number): void {
-    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(Math.max(length, longestRead));
-    this.#file.readInto(this.#scratch, 0, length, start);
   }
 
   #entry(index: Buffer, record: number, bytes: Buffer, start: number, end: number): StoreEntry {
     const kv = this.#record;
     kv.decode(bytes, start, end);
     // Were the file written to since it was indexed, some other record would lie here now.
-    const keyLength = kv.keyEnd - kv.keyStart;
-    const indexKey = record + recordHeader;
-    const sameKey =
-      index.readUInt32LE(record) === keyLength &&
-      index.compare(bytes, kv.keyStart, kv.keyEnd, indexKey, indexKey + keyLength) === 0;
-    const revision = revisionAt(index, record);
-    if (!sameKey || kv.modRevision !== revision) {
+    if (
+      !hasKey(index, record, bytes, kv.keyStart, kv.keyEnd) ||
+      kv.modRevision !== revisionAt(index, record)
+    ) {
       throw this.#changed('is not the record that its revision promises');
     }
     return {
@@ -117,40 +106,37 @@ export class EntryReader {
   }
 }
 
+/** Records, in file order, that lie so close together that one read fetches them. */
+interface Run {
+  /** The first record, in file order, that is not among them. */
+  readonly next: number;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Where the values of a batch lie, and in which order to read them. */
 class ValuePlaces {
-  /** Bytes of all records together. */
-  readonly total: number;
   readonly offsets: Float64Array;
   readonly inFileOrder: Uint32Array;
-  readonly #ends: Float64Array;
+  readonly runs: readonly Run[];
 
   constructor(bytes: Buffer, records: Uint32Array) {
-    const offsets = new Float64Array(records.length);
-    this.#ends = new Float64Array(records.length);
-    let total = 0;
-    for (let i = 0; i < records.length; i++) {
-      const length = valueLengthAt(bytes, records[i]!);
-      offsets[i] = valueOffsetAt(bytes, records[i]!);
-      this.#ends[i] = offsets[i]! + length;
-      total += length;
+    const offsets = Float64Array.from(records, (record) => valueOffsetAt(bytes, record));
+    const inFileOrder = new Uint32Array(records.length).map((_, i) => i);
+    inFileOrder.sort((a, b) => offsets[a]! - offsets[b]!);
+    const runs: Run[] = [];
+    for (let i = 0; i < records.length;) {
+      const start = offsets[inFileOrder[i]!]!;
+      let end = start;
+      for (; i < records.length; i++) {
+        const which = inFileOrder[i]!;
+        if (offsets[which]! - end > widestGap) break;
+        end = offsets[which]! + valueLengthAt(bytes, records[which]!);
+      }
+      runs.push({ next: i, start, end });
     }
-    this.total = total;
     this.offsets = offsets;
-    this.inFileOrder = new Uint32Array(records.length).map((_, i) => i);
-    this.inFileOrder.sort((a, b) => offsets[a]! - offsets[b]!);
-  }
-
-  /** The records from `first` on, in file order, that lie so close together that one read fetches them. */
-  run(first: number): { readonly next: number; readonly start: number; readonly end: number } {
-    const start = this.offsets[this.inFileOrder[first]!]!;
-    let end = this.#ends[this.inFileOrder[first]!]!;
-    let next = first + 1;
-    for (; next < this.inFileOrder.length; next++) {
-      const which = this.inFileOrder[next]!;
-      if (this.offsets[which]! - end > widestGap || this.#ends[which]! - start > longestRead) break;
-      end = this.#ends[which]!;
-    }
-    return { next, start, end };
+    this.inFileOrder = inFileOrder;
+    this.runs = runs;
   }
 }

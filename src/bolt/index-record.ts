@@ -55,6 +55,15 @@ export function compareKeyAt(bytes: Buffer, record: number, key: Buffer): number
   return -key.compare(bytes, start, start + bytes.readUInt32LE(record));
 }
 
+/** True when the key of a record is `source[start, end)`. */
+export function hasKey(bytes: Buffer, record: number, source: Buffer, start: number, end: number): boolean {
+  if (bytes.readUInt32LE(record) !== end - start) return false;
+  for (let i = start, at = record + recordHeader; i < end; i++, at++) {
+    if (source[i] !== bytes[at]) return false;
+  }
+  return true;
+}
+
 /** Byte order of the keys of two records. */
 export function compareRecords(a: Buffer, recordA: number, b: Buffer, recordB: number): number {
   const lengthA = a.readUInt32LE(recordA);

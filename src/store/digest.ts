@@ -69,7 +69,8 @@ export class Digester {
 class BufferedHash {
   count = 0;
   readonly #hash = createHash('sha256');
-  readonly #buffer = Buffer.allocUnsafe(256 * 1024);
+  readonly #buffer = new Uint8Array(256 * 1024);
+  readonly #numbers = new DataView(this.#buffer.buffer);
   #used = 0;
 
   add(key: Buffer, value: Buffer, ttl: bigint): void {
@@ -77,7 +78,8 @@ class BufferedHash {
     this.#append(key);
     this.#append(value);
     this.#reserve(8);
-    this.#used = this.#buffer.writeBigUInt64BE(ttl, this.#used);
+    this.#numbers.setBigUint64(this.#used, ttl);
+    this.#used += 8;
   }
 
   finish(): string {
@@ -86,11 +88,16 @@ class BufferedHash {
   }
 
   #append(bytes: Buffer): void {
-    this.#reserve(4);
-    this.#used = this.#buffer.writeUInt32BE(bytes.length, this.#used);
-    this.#reserve(bytes.length);
-    if (bytes.length > this.#buffer.length) this.#hash.update(bytes);
-    else this.#used += bytes.copy(this.#buffer, this.#used);
+    this.#reserve(4 + bytes.length);
+    this.#numbers.setUint32(this.#used, bytes.length);
+    this.#used += 4;
+    if (this.#used + bytes.length <= this.#buffer.length) {
+      this.#buffer.set(bytes, this.#used);
+      this.#used += bytes.length;
+    } else {
+      this.#flush();
+      this.#hash.update(bytes);
+    }
   }
 
   #reserve(length: number): void {
