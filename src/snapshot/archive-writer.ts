@@ -24,6 +24,9 @@ export const encryptedChunkPrefix = 'snapshot.db.gz.age.';
 /** Chunks are compressed side by side on the thread pool, so one core is no limit. */
 const chunksInFlight = 4;
 
+/** A chunk that was added may change once so many have been added in all, itself included. */
+export const chunksHeld = chunksInFlight + 1;
+
 /** Room for a compressed chunk in most cases: zlib comes back to the main thread whenever its output is full. */
 const outputSize = 256 * 1024;
 
@@ -44,7 +47,7 @@ export class ArchiveWriter {
     this.#encryption = encryption;
   }
 
-  /** Adds the next chunk of the plain snapshot. The buffer must not change afterwards. */
+  /** Adds the next chunk of the plain snapshot. The buffer must not change while it is held: see `chunksHeld`. */
   async add(chunk: Buffer): Promise<void> {
     const compressed = compress(chunk, { level: constants.Z_BEST_SPEED, chunkSize: outputSize });
     // A failure is met when the chunk's turn to be written comes; until then it must not count as unhandled.

@@ -7,15 +7,19 @@ import type { SavePlan } from './save-plan.js';
 import { asFerryError } from './store-view.js';
 import { StreamCheck } from './stream-check.js';
 
-/** Passes the snapshot of the source on and checks it against the sha256 at its end. */
+/**
+ * Passes the snapshot of the source on and checks it against the sha256 at its end.
+ * @param held How many chunks `take` still works on when it returns, and the one that comes next; default 1.
+ */
 export async function receive(
   context: Context,
   { source }: SavePlan,
   take: (chunk: Buffer) => Promise<void>,
+  held?: number,
 ): Promise<Manifest['plain']> {
   const check = new StreamCheck();
   let done = 0;
-  for await (const chunk of inChunks(source.bytes())) {
+  for await (const chunk of inChunks(source.bytes(), held)) {
     context.signal.throwIfAborted();
     check.update(chunk);
     await take(chunk);

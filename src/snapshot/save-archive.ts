@@ -1,7 +1,7 @@
 import type { StoreFile } from '../bolt/store-file.js';
 import type { Context } from '../core/context.js';
 import { DirectoryStorage } from '../storage/directory.js';
-import { ArchiveWriter } from './archive-writer.js';
+import { ArchiveWriter, chunksHeld } from './archive-writer.js';
 import { chunksOf } from './chunks.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
@@ -63,11 +63,11 @@ async function saveWhileReceiving(work: ArchiveWork, directory: DirectoryStorage
   const writer = await directory.create('snapshot.sferry', context.signal);
   try {
     const archive = new ArchiveWriter(writer, work.createdAt, plan.encryption);
-    const plain = await receive(context, plan, async (chunk) => {
+    const receiveChunk = async (chunk: Buffer): Promise<void> => {
       await spool.write(chunk);
-      // The chunk itself is filled again with what comes next.
-      await archive.add(Buffer.from(chunk));
-    });
+      await archive.add(chunk);
+    };
+    const plain = await receive(context, plan, receiveChunk, chunksHeld);
     const contents = await inSnapshot(spool.file, plan, (file) =>
       finishArchive(work, archive, { plain, file }, () => archive.finishSnapshot()),
     );
