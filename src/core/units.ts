@@ -11,9 +11,9 @@ export function formatBytes(bytes: number | bigint): string {
   return `${unit === 0 ? String(value) : value.toFixed(1)} ${binaryUnits[unit]!}`;
 }
 
-/** A count with thousands set apart, such as `148,883`. */
+/** A count with thousands set apart, such as `148,883`. Not by the locales' data, which take 15 ms to load. */
 export function formatCount(count: number | bigint): string {
-  return count.toLocaleString('en-US');
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** A span of milliseconds for a person, such as `0.8 s` or `2 min 05 s`. */
