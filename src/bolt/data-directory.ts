@@ -9,8 +9,8 @@ import type { LockState } from './file-locks.js';
 import { FileWindow } from './file-window.js';
 import type { IndexOptions } from './index-builder.js';
 import type { IndexProgress } from './key-bucket.js';
-import { readRaftTail } from './raft-log.js';
-import type { RaftTail } from './raft-log.js';
+import { readIdentity, readRaftTail } from './raft-log.js';
+import type { Identity, RaftTail } from './raft-log.js';
 import { replayedBuckets } from './replayed-buckets.js';
 import { changedBuckets } from './store-image.js';
 import { openDb } from './store-file.js';
@@ -92,6 +92,20 @@ export function* openingDataDirectory(
  */
 export function findHolder(path: string, locksFile?: string): LockState {
   return findLock(filesOf(findLayout(path)), locksFile);
+}
+
+/**
+ * Whose data directory it is; it may be in use. Undefined where its log does not say.
+ * @throws CorruptFileError NOT_A_DATA_DIRECTORY, WAL_CORRUPT
+ */
+export function findIdentity(path: string): Identity | undefined {
+  const newest = findLayout(path).walFiles.at(-1)!;
+  const fd = openSync(newest, 'r');
+  try {
+    return readIdentity(new FileWindow(fd, newest));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Those that a running etcd locks. */

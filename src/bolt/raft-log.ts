@@ -63,9 +63,23 @@ export function readRaftTail(files: readonly FileWindow[], index: bigint, begins
   return { entries: log.entries, commit, term, lastIndex, ...identity, tornTail };
 }
 
-interface Identity {
+/** Whose log it is. */
+export interface Identity {
   readonly memberId: bigint;
   readonly clusterId: bigint;
+}
+
+/** Told by the head of each file of a log, also while etcd writes to its end. Undefined where it does not say. */
+export function readIdentity(file: FileWindow): Identity | undefined {
+  for (const { type, data } of new WalReader().records([file])) {
+    if (type === walRecord.metadata) {
+      return decodeMetadata(
+        new ProtoReader((what) => new CorruptFileError('WAL_CORRUPT', file.path, what), data),
+      );
+    }
+    if (type !== walRecord.crc) return undefined;
+  }
+  return undefined;
 }
 
 function sameIdentity(before: Identity | undefined, message: ProtoReader): Identity {

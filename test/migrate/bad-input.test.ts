@@ -1,11 +1,18 @@
-import { cp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { extract } from 'tar';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../src/etcd/certificates.js';
 import { enableAuth, startEtcd } from '../support/etcd.js';
 import { runFerry, startHost, type Finished, type StagedHost } from './staged-host.js';
 
 const longTest = 300_000;
+
+/** Of a cluster with other members than the staged one. */
+const stoppedMember = fileURLToPath(
+  new URL('../../fixtures/cluster3-6.12.0/stopped/backend-2.tar.gz', import.meta.url),
+);
 
 /** The command line of the host with other values for some options; an option that it lacks is added. */
 function argsWith(host: StagedHost, options: Readonly<Record<string, string>>): string[] {
@@ -142,6 +149,9 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
       await symlink(envFile, join(host.folder, 'link-environment'));
       const openQuote = join(host.folder, 'open-quote');
       await writeFile(openQuote, 'A="never closed\n');
+      const otherState = join(host.folder, 'other-state');
+      await mkdir(otherState);
+      await extract({ file: stoppedMember, cwd: otherState });
       const commas = `${host.staged.clientUrl},http://127.0.0.2:2379`;
       const cases: readonly [Record<string, string>, number, string][] = [
         [await variant('broken.yml', `${text}\n  : [`), 2, 'BACKEND_CONFIG_UNUSABLE'],
@@ -155,6 +165,11 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
           await variant('state-list.yml', text.replace(/^state-dir: .*$/m, 'state-dir: [a, b]')),
           14,
           'DATA_DIRECTORY_UNREADABLE',
+        ],
+        [
+          await variant('other-state.yml', text.replace(/^state-dir: .*$/m, `state-dir: ${otherState}`)),
+          14,
+          'DATA_DIRECTORY_OF_ANOTHER',
         ],
         [{ '--backend-config': join(host.folder, 'link.yml') }, 14, 'FILE_IS_LINK'],
         [{ '--env-file': join(host.folder, 'link-environment') }, 14, 'FILE_IS_LINK'],

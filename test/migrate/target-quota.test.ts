@@ -11,7 +11,7 @@ it('counts what other programs have in a target that they share', async () => {
   const client = await target.connect();
   const size = BigInt(16 * mib);
   const source: SourceFacts = {
-    ...{ etcdClusterId: 1n, etcdVersion: '3.5.16', revision: 1n, keys: 1n },
+    ...{ etcdClusterId: 1n, etcdMemberId: 1n, etcdVersion: '3.5.16', revision: 1n, keys: 1n },
     ...{ dbSize: size, dbSizeInUse: size, sensuClusterId: 'a', backends: new Set<string>() },
   };
   const look = async (): Promise<string[]> => {

@@ -1,9 +1,11 @@
 import { constants } from 'node:fs';
 import { access, lstat, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { CorruptFileError } from '../../bolt/corrupt.js';
+import { findHolder, findIdentity } from '../../bolt/data-directory.js';
 import { systemCode } from '../../core/errors.js';
 import { isReadableByOthers } from '../../core/secret-file.js';
-import { formatBytes } from '../../core/units.js';
+import { formatBytes, formatId } from '../../core/units.js';
 import { refusal, warning, type Finding } from '../findings.js';
 import type { RecordedSettings } from '../settings.js';
 import type { SourceFacts } from './source.js';
@@ -18,7 +20,7 @@ export async function inspectHost(
   const findings = await Promise.all([
     replaceable(settings.backendConfig, '--backend-config'),
     replaceable(settings.envFile, '--env-file'),
-    readableData(dataDirectory),
+    readableData(dataDirectory, source),
     ...[settings.rootPasswordFile, settings.sensuPasswordFile, settings.apiKeyFile].map(secretFile),
     ...[settings.tls.cacert, settings.tls.cert, settings.tls.key].map((path) =>
       readableByBackend(path, dataDirectory),
@@ -54,11 +56,11 @@ async function replaceable(path: string, option: string): Promise<Finding[]> {
   ];
 }
 
-async function readableData(dataDirectory: string): Promise<Finding[]> {
+async function readableData(dataDirectory: string, source: SourceFacts | undefined): Promise<Finding[]> {
   const db = join(dataDirectory, 'data', 'member', 'snap', 'db');
   try {
     await access(db, constants.R_OK);
-    return [];
+    return source === undefined ? [] : sameEtcd(dataDirectory, source);
   } catch (error) {
     return [
       refusal(
@@ -68,6 +70,46 @@ async function readableData(dataDirectory: string): Promise<Finding[]> {
       ),
     ];
   }
+}
+
+/** A directory left from another state-dir, or of another backend, would be known only when this one is stopped. */
+function sameEtcd(dataDirectory: string, source: SourceFacts): Finding[] {
+  let found: ReturnType<typeof findIdentity>;
+  try {
+    found = findIdentity(dataDirectory);
+  } catch (error) {
+    if (!(error instanceof CorruptFileError)) throw error;
+    return [
+      refusal(
+        'DATA_DIRECTORY_UNREADABLE',
+        `${error.message}.`,
+        'Check state-dir in backend.yml: the last difference is taken from there.',
+      ),
+    ];
+  }
+  const isSame =
+    found === undefined ||
+    (found.clusterId === source.etcdClusterId && found.memberId === source.etcdMemberId);
+  if (isSame) return held(dataDirectory);
+  return [
+    refusal(
+      'DATA_DIRECTORY_OF_ANOTHER',
+      `${dataDirectory} is not that of the embedded etcd which answers: it is of member ${formatId(found!.memberId)} of cluster ${formatId(found!.clusterId)}.`,
+      'Check state-dir in backend.yml, and --source-endpoints: both must be those of the backend on this host.',
+    ),
+  ];
+}
+
+/** A copy of the store has the same ids. Only a warning: a holder in another container is not seen from here. */
+function held(dataDirectory: string): Finding[] {
+  if (findHolder(dataDirectory).state !== 'free') return [];
+  return [
+    warning(
+      'DATA_DIRECTORY_NOT_HELD',
+      `The embedded etcd answers, but no process is seen to hold ${dataDirectory}.`,
+      'Make sure that the backend runs on that state-dir: the migration gives up, with the backend stopped, when it does not.',
+    ),
+  ];
 }
 
 async function secretFile(path: string | undefined): Promise<Finding[]> {

@@ -7,6 +7,7 @@ import { isAtLeast } from './etcd-version.js';
 
 export interface SourceFacts {
   readonly etcdClusterId: bigint;
+  readonly etcdMemberId: bigint;
   readonly etcdVersion: string;
   readonly revision: bigint;
   readonly keys: bigint;
@@ -26,6 +27,7 @@ export async function inspectSource(
   const clusterId = (await client.range(singleKey(clusterIdKey))).entries[0];
   const facts: SourceFacts = {
     etcdClusterId: status.clusterId,
+    etcdMemberId: status.memberId,
     etcdVersion: status.version,
     revision: status.revision,
     keys: (await client.range({ ...sensuRoot, countOnly: true })).count,
