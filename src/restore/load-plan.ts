@@ -129,11 +129,14 @@ export function isConflict({ left, right }: KeyPair<StoreEntry, StoreEntry>): bo
 }
 
 export function targetNotEmpty(conflicts: readonly Buffer[], total: number, onTarget?: number): FerryError {
-  const held = onTarget === undefined ? 'keys' : `${formatCount(onTarget)} keys`;
+  const ofAll =
+    onTarget === undefined
+      ? ''
+      : ` (${formatCount(total)} of the ${formatCount(onTarget)} that it has there)`;
   return new FerryError({
     kind: 'refused',
     code: 'TARGET_NOT_EMPTY',
-    message: `The target already holds ${held} of another store, or of another state of this one: ${showKeys(conflicts, total)}.`,
+    message: `The target already holds keys of another store, or of another state of this one: ${showKeys(conflicts, total)}${ofAll}.`,
     hint: 'Restore into an empty etcd. A restore that was interrupted goes on only from the same file.',
   });
 }

@@ -269,6 +269,15 @@ describe('a target that is not empty', () => {
     await expect(load(etcd, withLeases)).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' });
   });
 
+  it('is refused with as many keys as differ, and not with all that it has', async () => {
+    const etcd = new MemoryEtcd();
+    await load(etcd, withLeases);
+    etcd.put('/sensu.io/a', 'changed since');
+    await expect(load(etcd, withLeases)).rejects.toMatchObject({
+      message: expect.stringMatching(/: \/sensu\.io\/a \(1 of the \d+ that it has there\)\.$/) as unknown,
+    });
+  });
+
   it('is made equal to the source when that is asked for', async () => {
     const etcd = other();
     etcd.put('/sensu.io/a', 'older');
