@@ -168,6 +168,14 @@ const rows: readonly Row[] = [
   [/user name not found/, 'failed', 'ETCD_USER_NOT_FOUND', 'has no such user', ''],
   [/role name not found/, 'failed', 'ETCD_ROLE_NOT_FOUND', 'has no such role', ''],
   [
+    // grpc-js's words for an answer that is no gRPC: a web server, a proxy, or Sensu's API.
+    /Received HTTP status code|Protocol error|invalid content type/i,
+    'unreachable',
+    'ENDPOINT_NOT_ETCD',
+    'does not answer as etcd does',
+    'Give the client URLs of etcd, port 2379 by default, and not the API of Sensu or a web server.',
+  ],
+  [
     /corrupt cluster/,
     'integrity',
     'ETCD_CORRUPT',

@@ -1,3 +1,5 @@
+import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createAuthority } from '../../src/etcd/certificates.js';
@@ -18,6 +20,24 @@ test('an http URL of a server with TLS', async () => {
   const etcd = await startEtcd({ tls: 'server', until: 'test' });
   const endpoints = [etcd.endpoint.replace('https', 'http')];
   expect(await failureOf({ endpoints })).toMatchObject({ kind: 'usage', code: 'ENDPOINT_SPEAKS_TLS' });
+});
+
+test.each(['a web server', 'a server of another kind'])('the URL of %s', async (kind) => {
+  const web = kind === 'a web server';
+  const server = web
+    ? http.createServer((_request, response) => response.end('<html>'))
+    : http2.createServer((_request, response) => {
+        response.writeHead(404).end('none');
+      });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as net.AddressInfo;
+  const client = await connect({ endpoints: [`http://127.0.0.1:${port}`] });
+  onTestFinished(() => client.close());
+  await expect(client.range({ start: key })).rejects.toMatchObject({
+    kind: 'unreachable',
+    code: 'ENDPOINT_NOT_ETCD',
+  });
 });
 
 // Such a server refuses the probing handshake, which must not pass for a server without TLS.
