@@ -19,7 +19,7 @@ function fromWhere({ source }: SavedSnapshot): string {
 function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {
   const rate = formatBytes(size / (milliseconds / 1000));
   const stored = storedSize === size ? '' : `, ${formatBytes(storedSize)} stored`;
-  return `${formatBytes(size)} in ${formatDuration(milliseconds)} (${rate}/s)${stored}, checked against etcd's sha256`;
+  return `${formatBytes(size)} in ${formatDuration(milliseconds)} (${rate}/s)${stored}, checked against its sha256`;
 }
 
 export function savedJson(saved: SavedSnapshot): object {
