@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findHolder } from '../../bolt/data-directory.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
+import { diagnose } from '../../etcd/diagnose.js';
+import { normalizeEndpoints } from '../../etcd/endpoints.js';
 import { createServiceControl } from '../../sensu/service-control.js';
 import { waitUntilAnswering } from '../backend-answer.js';
 import type { MigrationSource } from '../source.js';
@@ -11,7 +13,7 @@ import type { Step } from '../strategy.js';
 export const stopStep: Step<'stop'> = {
   id: 'stop',
   title: 'Stop the backend',
-  changes: 'runs the stop command, and waits until the embedded store is let go',
+  changes: 'runs the stop command, and waits until the embedded etcd is gone',
   downtime: true,
   async run({ context, settings, source }) {
     const stopAskedAt = context.clock.now().toISOString();
@@ -28,20 +30,28 @@ export const stopStep: Step<'stop'> = {
 
 const releaseTimeoutMs = 60_000;
 
-/** A stop command may return before its process is gone; etcd holds a lock on the files until then. */
+/**
+ * A stop command may return before its process is gone; etcd holds a lock on the files until then. A lock of another
+ * container is not seen from here: what still answers might acknowledge a write that nobody carries over.
+ */
 async function waitUntilReleased(context: Context, source: MigrationSource): Promise<void> {
   const giveUpAt = performance.now() + releaseTimeoutMs;
-  while (findHolder(source.dataDirectory).state === 'held') {
+  while (findHolder(source.dataDirectory).state === 'held' || (await isAnswering(source))) {
     if (performance.now() > giveUpAt) throw stillRunning(source);
     await sleep(20, undefined, { signal: context.signal });
   }
+}
+
+async function isAnswering({ endpoints, tls }: MigrationSource): Promise<boolean> {
+  const faults = await Promise.all(normalizeEndpoints(endpoints).map((endpoint) => diagnose(endpoint, tls)));
+  return faults.some((fault) => fault?.kind !== 'unreachable');
 }
 
 function stillRunning(source: MigrationSource): FerryError {
   return new FerryError({
     kind: 'failed',
     code: 'BACKEND_NOT_STOPPED',
-    message: `The stop command ended, but something still holds ${source.dataDirectory} after ${releaseTimeoutMs / 1000} s.`,
+    message: `The stop command ended, but something still holds ${source.dataDirectory}, or answers at ${source.endpoints.join(', ')}, after ${releaseTimeoutMs / 1000} s.`,
     hint: 'Check --stop-command, and that no second backend or etcd runs on this directory.',
   });
 }
