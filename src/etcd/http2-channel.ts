@@ -100,7 +100,7 @@ export class Http2Call implements AsyncIterable<Buffer> {
     this.#stream = stream;
     stream.on('response', (headers) => {
       const http = headers[':status'] ?? 0;
-      if (http !== 200) this.#status = new GrpcError(codeOfHttp(http), `Received HTTP status ${http}`);
+      if (http !== 200) this.#status = new GrpcError(codeOfHttp(http), `Received HTTP status code ${http}`);
       else this.#take(headers);
     });
     stream.on('trailers', (headers: IncomingHttpHeaders) => {

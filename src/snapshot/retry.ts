@@ -32,7 +32,7 @@ export async function retryWhileClusterChanges<Result>(
 function mayPass(error: unknown): error is FerryError {
   return (
     error instanceof FerryError &&
-    (error.kind === 'unreachable' ||
+    ((error.kind === 'unreachable' && error.code !== 'ENDPOINT_NOT_ETCD') ||
       error.code === 'SNAPSHOT_STREAM_BROKEN' ||
       error.code === 'NO_HEALTHY_MEMBER')
   );
