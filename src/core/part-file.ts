@@ -2,6 +2,9 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FerryError, systemCode } from './errors.js';
 
+/** Bytes that are written before the disk is asked to take them, while more come: `sync` would wait for all of them. */
+const flushedAt = 16 * 1024 * 1024;
+
 /**
  * A file that exists whole or not at all: written as `<path>.part` with mode 0600 from its first byte, and
  * given its name only after its bytes are on the disk.
@@ -10,6 +13,9 @@ export class PartFile {
   readonly partPath: string;
   readonly #handle: FileHandle;
   #size = 0;
+  #unsynced = 0;
+  /** Undefined while no bytes are on their way to the disk. A failure stays, as a later sync would not tell it again. */
+  #flush: Promise<void> | undefined;
 
   private constructor(partPath: string, handle: FileHandle) {
     this.partPath = partPath;
@@ -42,6 +48,8 @@ export class PartFile {
         written += (await this.#handle.write(bytes, written)).bytesWritten;
       }
       this.#size += bytes.length;
+      this.#unsynced += bytes.length;
+      if (this.#unsynced >= flushedAt && this.#flush === undefined) this.#flushAside();
     } catch (error) {
       throw cannotWrite(this.partPath, error);
     }
@@ -71,7 +79,14 @@ export class PartFile {
   }
 
   async sync(): Promise<void> {
+    await this.#flush;
     await this.#handle.sync();
+  }
+
+  #flushAside(): void {
+    this.#unsynced = 0;
+    this.#flush = this.#handle.datasync().then(() => (this.#flush = undefined));
+    this.#flush.catch(() => undefined);
   }
 
   async discard(): Promise<void> {

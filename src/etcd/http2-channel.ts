@@ -5,6 +5,7 @@ import {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
 } from 'node:http2';
+import { finished } from 'node:stream/promises';
 import type { TlsFiles } from './client.js';
 import { GrpcError, GrpcStatus } from './errors.js';
 
@@ -122,7 +123,7 @@ export class Http2Call implements AsyncIterable<Buffer> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     const messages = new Messages();
     try {
-      for await (const piece of this.#stream) yield* messages.add(piece as Buffer);
+      for await (const piece of piecesOf(this.#stream)) yield* messages.add(piece);
     } catch (error) {
       throw this.#status instanceof GrpcError ? this.#status : asGrpcError(error);
     }
@@ -133,6 +134,39 @@ export class Http2Call implements AsyncIterable<Buffer> {
   #take({ 'grpc-status': status, 'grpc-message': message }: IncomingHttpHeaders): void {
     if (typeof status !== 'string') return;
     this.#status = status === '0' ? 'ok' : new GrpcError(Number(status), decodeDetails(message));
+  }
+}
+
+/** So many pieces, of 16 KiB or so, wait at most. */
+const mostWaiting = 64;
+
+/** What a stream gives, piece by piece. Its own iterator joins all that waits, and so copies it once more. */
+async function* piecesOf(stream: ClientHttp2Stream): AsyncGenerator<Buffer, void, undefined> {
+  let waiting: Buffer[] = [];
+  let wake = (): void => undefined;
+  const state = { isOver: false };
+  const over = finished(stream, { writable: false }).finally(() => {
+    state.isOver = true;
+    wake();
+  });
+  // Whoever reads is told below.
+  over.catch(() => undefined);
+  stream.on('data', (piece: Buffer) => {
+    waiting.push(piece);
+    if (waiting.length === mostWaiting) stream.pause();
+    wake();
+  });
+  try {
+    while (!state.isOver || waiting.length > 0) {
+      if (waiting.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      const pieces = waiting;
+      waiting = [];
+      stream.resume();
+      yield* pieces;
+    }
+    await over;
+  } finally {
+    stream.destroy();
   }
 }
 
