@@ -108,7 +108,8 @@ describe('save --data-dir', () => {
         { name: 'backend-3', behind },
       ],
     });
-    const words = await save(folders, folder);
+    // In the same second, the other folder has a file of this name already.
+    const words = await save(folders, await testFolder());
     expect(words.stdout).toContain('from backend-2');
     expect(words.stdout).toMatch(
       /backend-1 \(.*\) lags by 84 entries of the log and 36 revisions, at revision 2982/,
