@@ -1,7 +1,7 @@
 import type { CallOptions, Client, ClientDuplexStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
 import type { ConnectOptions } from './client.js';
-import type { Metadata } from './http2-channel.js';
+import { largestAnswer, type Metadata } from './http2-channel.js';
 import type { Etcd3Call, Service } from './transport.js';
 
 type Callback = (error: Error | null, answer: unknown) => void;
@@ -26,9 +26,6 @@ class PoolAccess extends Etcd3 {
     return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
   }
 }
-
-/** etcd answers with up to what its own limits allow; grpc-js by default takes 4 MiB only. */
-const largestAnswer = 64 * 1024 * 1024;
 
 /** Runs its argument as it is. etcd3's own policies repeat writes that may have been applied, and hide errors. */
 const noPolicy = (): never =>
@@ -58,6 +55,7 @@ export class Etcd3Member {
       ...(endpoint.startsWith('https:') && { credentials: tls as { rootCertificate: Buffer } }),
       faultHandling: { global: noPolicy(), host: noPolicy },
       grpcOptions: {
+        // grpc-js by default takes 4 MiB only.
         'grpc.max_receive_message_length': largestAnswer,
         'grpc.max_send_message_length': largestAnswer,
         // etcd closes connections that are pinged more often than every 5 s.

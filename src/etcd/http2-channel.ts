@@ -15,7 +15,7 @@ export type Metadata = Readonly<Record<string, string>>;
 /** HTTP/2 starts with 64 KiB under way, too little for the pages of a store or its snapshot. */
 const flowControlWindow = 8 * 1024 * 1024;
 /** etcd answers with up to what its own limits allow. */
-const largestAnswer = 64 * 1024 * 1024;
+export const largestAnswer = 64 * 1024 * 1024;
 
 /** gRPC by Node's own HTTP/2: requests that go out before a package for it would be loaded. */
 export class Http2Channel {

@@ -4,7 +4,7 @@ import { FerryError } from '../../core/errors.js';
 import { formatCount } from '../../core/units.js';
 import { ApiSource } from '../../dump/api-source.js';
 import type { DumpItem } from '../../dump/item.js';
-import { nameOf } from '../../dump/loss-report.js';
+import { nameOf, type ResourceName } from '../../dump/loss-report.js';
 import { fullName, parseSelection, type Selection } from '../../dump/selection.js';
 import { dumpServer } from '../../dump/server-source.js';
 import { dumpStore } from '../../dump/store-source.js';
@@ -63,14 +63,13 @@ async function gather(items: AsyncIterable<DumpItem>): Promise<Gathered> {
   for await (const item of items) {
     if (item.is === 'skipped') skipped.add(item.type);
     if (item.is !== 'resource') continue;
-    const { type, namespace, name } = nameOf(item.resource);
-    resources.set(`${type} ${namespace}/${name}`, fingerprintOf(item.resource));
+    const name = nameOf(item.resource);
+    resources.set(`${name.type} ${name.namespace}/${name.name}`, fingerprintOf(item.resource, name));
   }
   return { resources, skipped };
 }
 
-function fingerprintOf(resource: ApiResource): Fingerprint {
-  const { type, namespace, name } = nameOf(resource);
+function fingerprintOf(resource: ApiResource, { type, namespace, name }: ResourceName): Fingerprint {
   const shownName = type === 'APIKey' ? apiKeyHint(name) : name;
   return {
     type: fullName(resource),

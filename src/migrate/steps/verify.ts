@@ -5,7 +5,7 @@ import { connectApi } from '../../sensu/api/connection.js';
 import { openStore } from '../../snapshot/open.js';
 import { digestView, sameContent, type ContentDigest } from '../../store/digest.js';
 import { prefixRange } from '../../store/sensu-root.js';
-import type { Revision } from '../../store/view.js';
+import type { Revision, StoreView } from '../../store/view.js';
 import { apiAddress, apiOf } from '../backend-answer.js';
 import { carriedOf } from '../configuration.js';
 import { factsOf } from '../journal.js';
@@ -31,9 +31,7 @@ export const verifyStep: Step<'verify'> = {
       await version(api),
       await health(api),
     ];
-    const [content, digest] = await contentDigest(step);
-    proofs.push(content);
-    if (step.settings.configOnly) proofs.push(await configuration(step));
+    const digest = await proveContent(step, proofs);
     const failures = proofs.filter(({ outcome }) => outcome === 'failed');
     if (failures.length > 0) throw notVerified(failures);
     return { proofs, digest };
@@ -101,16 +99,29 @@ async function health(api: ApiClient): Promise<Proof> {
   }
 }
 
+/** What takes the stopped store, which is opened and replayed once. */
+async function proveContent(step: StepContext, proofs: Proof[]): Promise<ContentDigest | null> {
+  const { context, settings, source } = step;
+  const opened = await openStore(source.dataDirectory, context);
+  const stopped = carriedOf(settings, opened);
+  try {
+    const [content, digest] = await contentDigest(step, stopped);
+    proofs.push(content);
+    if (settings.configOnly) proofs.push(await configuration(step, stopped));
+    return digest;
+  } finally {
+    opened.close();
+  }
+}
+
 /**
  * The whole target at the revision of the switch against the whole stopped store. The backend has written
  * since, so the target's leases cannot be asked for any more: their TTLs were compared when they were granted.
  */
-async function contentDigest(step: StepContext): Promise<[Proof, ContentDigest | null]> {
-  const { context, settings, source, facts, resources } = step;
+async function contentDigest(step: StepContext, stopped: StoreView): Promise<[Proof, ContentDigest | null]> {
+  const { facts, resources } = step;
   const what = 'content digest of the target at the switch';
   const revision = BigInt(factsOf(facts, 'difference').targetRevision) as Revision;
-  const opened = await openStore(source.dataDirectory, context);
-  const stopped = carriedOf(settings, opened);
   try {
     const live = await openLiveView(await resources.target(), revision);
     const [wanted, found] = await Promise.all([
@@ -126,22 +137,18 @@ async function contentDigest(step: StepContext): Promise<[Proof, ContentDigest |
       notChecked(what, 'the target has compacted that revision; the changed keys were read back'),
       null,
     ];
-  } finally {
-    opened.close();
   }
 }
 
 /** What the digest cannot show: that the backend finds its way to each resource. */
-async function configuration({ context, settings, source, secrets }: StepContext): Promise<Proof> {
+async function configuration(
+  { context, settings, source, secrets }: StepContext,
+  stopped: StoreView,
+): Promise<Proof> {
   if (secrets.apiKey === undefined) return notChecked(shownProof, 'needs --api-key-file');
   const login = { apiKey: secrets.apiKey };
   const api = connectApi({ ...apiAddress(settings, source), login, signal: context.signal });
-  const stopped = await openStore(source.dataDirectory, context);
-  try {
-    return await shownConfiguration(context, api, stopped);
-  } finally {
-    stopped.close();
-  }
+  return shownConfiguration(context, api, stopped);
 }
 
 function messageOf(error: unknown): string {
