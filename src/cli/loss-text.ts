@@ -1,4 +1,4 @@
-import { formatCount } from '../core/units.js';
+import { formatCount, formatSome } from '../core/units.js';
 import type { Listing, LossReport } from '../dump/loss-report.js';
 import { printable } from './table.js';
 
@@ -76,8 +76,8 @@ function listed<Item>(
   show: (item: Item) => string,
 ): string | undefined {
   if (total === 0) return undefined;
-  const more = total > first.length ? ` and ${formatCount(total - first.length)} more` : '';
-  return `${total === 1 ? `a ${what}` : `${formatCount(total)} times: a ${what}`}: ${first.map(show).join(', ')}${more}`.replace(
+  const some = formatSome(first.map(show), total);
+  return `${total === 1 ? `a ${what}` : `${formatCount(total)} times: a ${what}`}: ${some}`.replace(
     /^a (?=[aeio])/,
     'an ',
   );

@@ -16,6 +16,12 @@ export function formatCount(count: number | bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** The first of many names and how many more there are, such as `a, b and 1,200 more`. */
+export function formatSome(first: readonly string[], total: number | bigint): string {
+  const more = BigInt(total) - BigInt(first.length);
+  return `${first.join(', ')}${more > 0n ? ` and ${formatCount(more)} more` : ''}`;
+}
+
 /** A span of milliseconds for a person, such as `0.8 s` or `2 min 05 s`. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;

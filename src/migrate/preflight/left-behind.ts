@@ -1,4 +1,4 @@
-import { formatCount } from '../../core/units.js';
+import { formatCount, formatSome } from '../../core/units.js';
 import type { EtcdClient } from '../../etcd/client.js';
 import { classifyKey } from '../../sensu/key-space.js';
 import { MalformedValueError } from '../../sensu/protobuf.js';
@@ -55,7 +55,7 @@ async function agentsDown(client: EtcdClient): Promise<Finding[]> {
   return [
     warning(
       'AGENTS_ARE_DOWN',
-      `Agents that are down now raise no alert on the new store until they have reported there once: ${list(agents, count)}.`,
+      `Agents that are down now raise no alert on the new store until they have reported there once: ${formatSome(agents, count)}.`,
       'Bring them back before, delete their entities, or leave out --config-only.',
     ),
   ];
@@ -111,7 +111,6 @@ async function countOf(client: EtcdClient, group: string): Promise<bigint> {
 /** How many of a kind are named. */
 const named = 20;
 
-function list(names: readonly string[], count: number | bigint = names.length): string {
-  const more = BigInt(count) - BigInt(Math.min(names.length, named));
-  return `${names.slice(0, named).join(', ')}${more > 0n ? ` and ${formatCount(more)} more` : ''}`;
+function list(names: readonly string[]): string {
+  return formatSome(names.slice(0, named), names.length);
 }

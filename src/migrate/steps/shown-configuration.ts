@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import { formatCount } from '../../core/units.js';
+import { formatCount, formatSome } from '../../core/units.js';
 import { ApiSource } from '../../dump/api-source.js';
 import type { DumpItem } from '../../dump/item.js';
 import { nameOf, type ResourceName } from '../../dump/loss-report.js';
@@ -97,6 +97,5 @@ function compare(stored: Gathered, shown: Gathered): Proof {
 
 function firstOf(resources: readonly (readonly [string, Fingerprint])[]): string {
   const names = resources.slice(0, 3).map(([, { shown }]) => shown);
-  const more = resources.length > 3 ? ` and ${formatCount(resources.length - 3)} more` : '';
-  return `${names.join(', ')}${more}`;
+  return formatSome(names, resources.length);
 }
