@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
+import { isInBucket } from '../storage/location.js';
 import { addSave } from './snapshot-save.js';
 
 /** Options of `snapshot save` that name files or folders of the machine that it runs on. */
@@ -125,7 +126,7 @@ function refusePrompts({ passwordFile, passphraseFile, json, progress }: SaveVal
 }
 
 function refuseRelative(option: string, path: string): void {
-  if (isAbsolute(path) || (option === '--to' && (path === '-' || /^s3:\/\//i.test(path)))) return;
+  if (isAbsolute(path) || (option === '--to' && (path === '-' || isInBucket(path)))) return;
   throw usage(
     'PATH_RELATIVE',
     `${option} ${JSON.stringify(path)} is no path from / on, and it is run from another folder than this.`,

@@ -6,7 +6,7 @@ import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
 import type { Context, Environment } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { parseRemoteFile } from '../storage/location.js';
+import { isInBucket, parseRemoteFile } from '../storage/location.js';
 import type { S3Options } from '../storage/s3-client.js';
 import { encryptedChunkPrefix } from './archive-writer.js';
 import type { DecryptionKeys } from './encryption.js';
@@ -47,7 +47,7 @@ export async function openStore(
   access: StoreAccess = {},
 ): Promise<OpenedStore> {
   try {
-    if (path.startsWith('s3://')) return await openRemote(path, context, access);
+    if (isInBucket(path)) return await openRemote(path, context, access);
     const kind = await kindOf(path);
     if (kind === 'data-directory') return await openDataDirectoryAt(path, context);
     return kind === 'snapshot'
@@ -73,7 +73,7 @@ export async function findFile(
   { env, signal }: Pick<Context, 'env' | 'signal'>,
   { s3 }: StoreAccess,
 ): Promise<FoundFile> {
-  if (!path.startsWith('s3://')) return { kind: await kindOf(path), remote: undefined };
+  if (!isInBucket(path)) return { kind: await kindOf(path), remote: undefined };
   const { name, storage, kind } = await findRemote(path, env, signal, s3);
   return { kind, remote: storage.read(name, signal) };
 }

@@ -5,6 +5,9 @@ import type { Destination } from './save-plan.js';
 /** No upload takes so long; what is older was left by a run that was killed. */
 const unfinishedMs = 24 * 3_600_000;
 
+/** What a destination that takes a backup may answer all the same when it is asked for what others have left. */
+const notTold: readonly string[] = ['S3_ACCESS_DENIED', 'S3_NOT_SUPPORTED', 'S3_FAILED'];
+
 /**
  * Frees what killed runs have left, which also shows whether the destination can be used at all: before the
  * snapshot is fetched.
@@ -14,8 +17,8 @@ export async function prepareDestination(context: Context, destination: Destinat
   try {
     await destination.removeUnfinished(before, context.signal);
   } catch (error) {
-    // Credentials that may do nothing but write are good ones for a backup.
-    if (!(error instanceof FerryError) || error.code !== 'S3_ACCESS_DENIED') throw error;
-    context.report.info('What killed runs may have left there cannot be listed with these credentials.');
+    // Credentials that may do nothing but write are good ones for a backup, and so is a server that knows no more.
+    if (!(error instanceof FerryError) || !notTold.includes(error.code)) throw error;
+    context.report.info(`What killed runs may have left there is not cleared away: ${error.message}`);
   }
 }

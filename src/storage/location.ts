@@ -12,6 +12,9 @@ export interface S3Location {
   readonly prefix: string;
 }
 
+/** Whether a path leads into a bucket, and not to a place on this machine. */
+export const isInBucket = (path: string): boolean => /^s3:\/\//i.test(path);
+
 /** @throws FerryError LOCATION_UNUSABLE (`usage`) */
 export function parseLocation(text: string): Location {
   if (text === '-') return { kind: 'standard-output' };
@@ -22,8 +25,14 @@ export function parseLocation(text: string): Location {
   }
   if (scheme !== 's3') throw locationUnusable(text, 'is of a kind that is not known');
   const [bucket, ...folders] = text.slice('s3://'.length).split('/');
-  if (!/^[a-z\d][a-z\d._-]{1,253}$/i.test(bucket ?? '')) throw locationUnusable(text, 'names no bucket');
-  return { kind: 's3', bucket: bucket!, prefix: folders.filter((folder) => folder !== '').join('/') };
+  if (bucket === undefined || bucket === '') throw locationUnusable(text, 'names no bucket');
+  if (!/^[a-z\d][a-z\d._-]{2,253}$/i.test(bucket)) {
+    throw locationUnusable(
+      text,
+      `names a bucket ${JSON.stringify(bucket)}, and no bucket can have that name`,
+    );
+  }
+  return { kind: 's3', bucket, prefix: folders.filter((folder) => folder !== '').join('/') };
 }
 
 /**
@@ -32,7 +41,7 @@ export function parseLocation(text: string): Location {
  */
 export function parseRemoteFile(text: string): { readonly location: string; readonly name: string } {
   parseLocation(text);
-  const [, location, name] = /^(s3:\/\/.+)\/([^/]+)$/i.exec(text) ?? [];
+  const [, location, name] = /^(.+:\/\/.+)\/([^/]+)$/.exec(text) ?? [];
   if (location === undefined || name === undefined) throw locationUnusable(text, 'names no file');
   return { location, name };
 }

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
+import { createHash, getFips } from 'node:crypto';
 import type { S3Location } from './location.js';
-import { asS3Error } from './s3-errors.js';
+import { asS3Error, requestFault } from './s3-errors.js';
 
 /** A bucket with a prefix, and how to ask for something in it. */
 export class S3Bucket {
@@ -10,6 +11,8 @@ export class S3Bucket {
   readonly folder: string;
   /** For people. */
   readonly location: string;
+  /** Whether bodies are sent with their MD5. Machines in FIPS mode have none. */
+  #withDigests = getFips() === 0;
 
   constructor(client: S3Client, { bucket, prefix }: S3Location) {
     this.client = client;
@@ -36,9 +39,31 @@ export class S3Bucket {
     }
   }
 
+  /**
+   * Sends bytes with their MD5, without which a bucket with a default retention takes none. The few services that
+   * refuse it are asked without one, from then on at once.
+   */
+  async sendBody<Answer>(content: Buffer, send: (body: Body) => Promise<Answer>): Promise<Answer> {
+    if (!this.#withDigests) return send({ Body: content });
+    try {
+      return await send({ Body: content, ContentMD5: createHash('md5').update(content).digest('base64') });
+    } catch (error) {
+      const { name, status } = requestFault(error);
+      if ((status !== 400 && status !== 501) || name === 'BadDigest') throw error;
+      const answer = await send({ Body: content });
+      this.#withDigests = false;
+      return answer;
+    }
+  }
+
   explain(error: unknown): unknown {
     return asS3Error(error, this.location);
   }
+}
+
+export interface Body {
+  readonly Body: Buffer;
+  readonly ContentMD5?: string;
 }
 
 export interface RequestOptions {

@@ -2,6 +2,7 @@ import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
+import { limitAnswers } from './s3-answer-limit.js';
 
 /** Where an S3 service is, as far as the environment does not say it. */
 export interface S3Options {
@@ -24,7 +25,7 @@ const connectMs = 10_000;
 export async function createS3Client(env: Environment, options: S3Options): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3');
   const { endpoint, region } = await findService(env, options, new S3Client({}).config);
-  return new S3Client({
+  const client = new S3Client({
     ...(endpoint !== undefined && { endpoint: checkedEndpoint(endpoint) }),
     ...(region !== undefined && { region }),
     ...credentialsFrom(env),
@@ -39,6 +40,8 @@ export async function createS3Client(env: Environment, options: S3Options): Prom
       httpsAgent: await trustedBy(env),
     },
   });
+  limitAnswers(client);
+  return client;
 }
 
 interface Service {

@@ -1,4 +1,5 @@
 import { FerryError, systemCode, type Failure } from '../core/errors.js';
+import { answerTooLarge } from './s3-answer-limit.js';
 
 /** What a failed request says of itself, whichever part of the SDK it came from. */
 interface RequestFault {
@@ -44,13 +45,30 @@ export function isNotFound(error: unknown): boolean {
 export function asS3Error(error: unknown, location: string): unknown {
   if (error instanceof FerryError) return error;
   const fault = requestFault(error);
-  const failure = ofCredentials(fault) ?? ofPlace(fault) ?? ofConnection(error, fault) ?? ofServer(fault);
+  const failure =
+    ofAddress(fault) ??
+    ofCredentials(fault) ??
+    ofPlace(fault) ??
+    ofConnection(error, fault) ??
+    ofServer(fault);
   if (failure === undefined) return error;
   const { what, ...rest } = failure;
   return new FerryError({ ...rest, message: `${location} ${what}.`, cause: error });
 }
 
 type S3Failure = Omit<Failure, 'message' | 'cause'> & { readonly what: string };
+
+/** Services that want the bucket in the host name say so with a name of their own each, and as if it were forbidden. */
+function ofAddress({ name, message }: RequestFault): S3Failure | undefined {
+  if (!/PathStyle|VirtualHost|SecondLevelDomain/i.test(name) && !/virtual[- ]host/i.test(message))
+    return undefined;
+  return {
+    kind: 'usage',
+    code: 'S3_PATH_REFUSED',
+    what: `does not take the bucket in the path (${name}: ${inOneLine(message)})`,
+    hint: 'Add --no-s3-path-style.',
+  };
+}
 
 function ofCredentials({ name, status, message }: RequestFault): S3Failure | undefined {
   // Forbidden by its status, but not to these credentials alone.
@@ -100,9 +118,15 @@ function ofCredentials({ name, status, message }: RequestFault): S3Failure | und
   return {
     kind: 'denied',
     code: 'S3_ACCESS_DENIED',
-    what: 'may not be used so with these credentials (access denied)',
+    what: `may not be used so with these credentials (${denialOf(name, message)})`,
     hint: 'Allow s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there.',
   };
+}
+
+/** A denial of another name is of a kind that only the server can explain. */
+function denialOf(name: string, message: string): string {
+  const usual = /^(AccessDenied|Forbidden|Unknown(Error)?|Error|\d+)$/.test(name);
+  return usual ? 'access denied' : `${name}: ${inOneLine(message)}`;
 }
 
 function ofPlace(fault: RequestFault): S3Failure | undefined {
@@ -167,7 +191,23 @@ function ofConnection(error: unknown, { name, status, message }: RequestFault): 
 }
 
 function ofServer({ name, status, message }: RequestFault): S3Failure | undefined {
+  if (name === answerTooLarge) {
+    return {
+      kind: 'failed',
+      code: 'S3_ANSWER_TOO_LARGE',
+      what: 'does not answer as S3 does: an answer has no end',
+      hint: 'Check --s3-endpoint, and look at the server.',
+    };
+  }
   if (status === undefined) return undefined;
+  if (status === 501 || status === 405 || name === 'NotImplemented') {
+    return {
+      kind: 'failed',
+      code: 'S3_NOT_SUPPORTED',
+      what: `does not support a request (${name}, HTTP ${status}): ${inOneLine(message)}`,
+      hint: 'See whether the server is compatible with S3.',
+    };
+  }
   if (status >= 500 || status === 429) {
     return {
       kind: 'unreachable',

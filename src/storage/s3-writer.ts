@@ -24,6 +24,12 @@ const pausesMs = [1000, 3000, 10_000, 30_000];
 /** How long a server may take to forget an upload that is given up. */
 const abortMs = 30_000;
 
+interface UploadedPart {
+  readonly UploadId: string;
+  readonly PartNumber: number;
+  readonly Body: Buffer;
+}
+
 /**
  * Uploads in parts that go side by side; what is smaller than one part goes in one request. The object is there
  * once the parts are put together, which is the last request. In memory are at most four parts.
@@ -93,8 +99,7 @@ export class S3Writer implements StorageWriter {
     const Body = this.#part.subarray(0, this.#filled);
     this.#part = Buffer.alloc(0);
     this.#filled = 0;
-    const command = new UploadPartCommand({ ...this.#object, UploadId: this.#uploadId, PartNumber, Body });
-    const sending = this.#upload(command)
+    const sending = this.#upload({ UploadId: this.#uploadId, PartNumber, Body })
       .then(({ ETag }) => {
         this.#parts[PartNumber - 1] = { PartNumber, ...(ETag !== undefined && { ETag }) };
       })
@@ -107,17 +112,27 @@ export class S3Writer implements StorageWriter {
     this.#throwFailure();
   }
 
-  /** A server that is started anew must not cost an upload of an hour. */
-  async #upload(command: UploadPartCommand): Promise<UploadPartCommandOutput> {
+  /** A server that is restarted must not cost an upload of an hour. */
+  async #upload(part: UploadedPart): Promise<UploadPartCommandOutput> {
     for (const pause of pausesMs) {
       try {
-        return await this.#bucket.ask((options) => this.#bucket.client.send(command, options), this.#signal);
+        return await this.#send(part);
       } catch (error) {
         if (!(error instanceof FerryError) || error.kind !== 'unreachable') throw error;
         await setTimeout(pause, undefined, { signal: this.#signal }).catch(() => undefined);
       }
     }
-    return this.#bucket.ask((options) => this.#bucket.client.send(command, options), this.#signal);
+    return this.#send(part);
+  }
+
+  #send({ Body, ...part }: UploadedPart): Promise<UploadPartCommandOutput> {
+    return this.#bucket.ask(
+      (options) =>
+        this.#bucket.sendBody(Body, (body) =>
+          this.#bucket.client.send(new UploadPartCommand({ ...this.#object, ...part, ...body }), options),
+        ),
+      this.#signal,
+    );
   }
 
   async #begin(): Promise<string> {
@@ -130,8 +145,14 @@ export class S3Writer implements StorageWriter {
   }
 
   async #putWhole(): Promise<void> {
-    const put = new PutObjectCommand({ ...this.#object, Body: this.#part.subarray(0, this.#filled) });
-    await this.#bucket.ask((options) => this.#bucket.client.send(put, options), this.#signal);
+    const content = this.#part.subarray(0, this.#filled);
+    await this.#bucket.ask(
+      (options) =>
+        this.#bucket.sendBody(content, (body) =>
+          this.#bucket.client.send(new PutObjectCommand({ ...this.#object, ...body }), options),
+        ),
+      this.#signal,
+    );
   }
 
   async #putTogether(UploadId: string): Promise<void> {

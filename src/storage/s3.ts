@@ -1,24 +1,19 @@
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
-  GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   PutObjectCommand,
-  paginateListObjectsV2,
-  type ListMultipartUploadsCommandInput,
-  type ListMultipartUploadsCommandOutput,
-  type MultipartUpload,
 } from '@aws-sdk/client-s3';
 import { buffer } from 'node:stream/consumers';
-import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import type { Environment } from '../core/context.js';
 import type { S3Location } from './location.js';
-import { fileExists, missingFile, refuseBadName } from './names.js';
-import { requestOptions, S3Bucket, type RequestOptions } from './s3-bucket.js';
+import { fileExists, refuseBadName } from './names.js';
+import { S3Bucket, type RequestOptions } from './s3-bucket.js';
 import { createS3Client, type S3Options } from './s3-client.js';
 import { isNotFound, requestFault } from './s3-errors.js';
+import { listObjects, listUploads } from './s3-list.js';
+import { readObject } from './s3-read.js';
 import { S3Writer } from './s3-writer.js';
 import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
 
@@ -26,8 +21,8 @@ export async function openS3(location: S3Location, env: Environment, options: S3
   return new S3Storage(new S3Bucket(await createS3Client(env, options), location));
 }
 
-/** How often a download goes on where it broke off before the failure counts. */
-const resumptions = 4;
+/** How often a write that another one crossed is tried again. */
+const conflictsBorne = 4;
 
 /** A bucket of any service that speaks S3, with a prefix in the place of a folder. */
 class S3Storage implements Storage {
@@ -45,47 +40,19 @@ class S3Storage implements Storage {
   }
 
   async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
-    const { name: Bucket, folder, client } = this.#bucket;
-    const pages = paginateListObjectsV2(
-      { client },
-      { Bucket, Prefix: folder, Delimiter: '/' },
-      requestOptions(signal),
-    );
-    for (;;) {
-      const page = await this.#bucket.ask(() => pages.next(), signal);
-      if (page.done === true) return;
-      for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.value.Contents ?? []) {
-        // Consoles make an object of the folder's own name to show an empty folder.
-        if (Key !== folder) yield { name: Key.slice(folder.length), size: Size, modifiedAt: LastModified };
-      }
+    const { folder } = this.#bucket;
+    for await (const { Key = '', Size = 0, LastModified = new Date(0) } of listObjects(
+      this.#bucket,
+      signal,
+    )) {
+      // Consoles make an object of the folder's own name to show an empty folder.
+      if (Key !== folder) yield { name: Key.slice(folder.length), size: Size, modifiedAt: LastModified };
     }
   }
 
-  /** A download that breaks off goes on where it was, of the same object. */
   async *read(name: string, signal: AbortSignal, range?: ByteRange): AsyncGenerator<Buffer> {
     refuseBadName(name);
-    const end = range?.end ?? Infinity;
-    let at = range?.start ?? 0;
-    let version: string | undefined;
-    for (let failures = 0; at < end;) {
-      try {
-        const { Body, ETag } = await this.#get(name, { start: at, end }, version, signal);
-        version = ETag;
-        for await (const chunk of Body as Readable) {
-          yield chunk as Buffer;
-          at += (chunk as Buffer).length;
-          failures = 0;
-        }
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (isBeyondEnd(error)) return;
-        if (isNotFound(error)) throw missingFile(this.location, name, error);
-        const answered = requestFault(error).status !== undefined;
-        if (answered || failures++ === resumptions) throw this.#bucket.explain(error);
-        await setTimeout(500 * failures, undefined, { signal }).catch(() => undefined);
-      }
-    }
+    yield* readObject(this.#bucket, name, range ?? { start: 0, end: Infinity }, signal);
   }
 
   async create(name: string, signal: AbortSignal): Promise<StorageWriter> {
@@ -124,7 +91,7 @@ class S3Storage implements Storage {
   /** Parts of an upload that never ended are listed nowhere, but paid for. */
   async removeUnfinished(before: Date, signal: AbortSignal): Promise<void> {
     const { client, folder } = this.#bucket;
-    for await (const { Key = '', UploadId, Initiated } of this.#uploads(signal)) {
+    for await (const { Key = '', UploadId, Initiated } of listUploads(this.#bucket, signal)) {
       const isOurs = Key.startsWith(folder) && /^[^/]+\.(sferry|db)$/.test(Key.slice(folder.length));
       if (!isOurs || Initiated === undefined || Initiated >= before) continue;
       const abort = new AbortMultipartUploadCommand({
@@ -133,31 +100,6 @@ class S3Storage implements Storage {
       });
       await this.#bucket.ask((options) => client.send(abort, options), signal);
     }
-  }
-
-  async *#uploads(signal: AbortSignal): AsyncGenerator<MultipartUpload> {
-    const { name: Bucket, folder: Prefix, client } = this.#bucket;
-    let marker: Pick<ListMultipartUploadsCommandInput, 'KeyMarker' | 'UploadIdMarker'> = {};
-    for (;;) {
-      const command = new ListMultipartUploadsCommand({ Bucket, Prefix, ...marker });
-      const page: ListMultipartUploadsCommandOutput = await this.#bucket.ask(
-        (options) => client.send(command, options),
-        signal,
-      );
-      yield* page.Uploads ?? [];
-      if (page.IsTruncated !== true) return;
-      marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
-    }
-  }
-
-  #get(name: string, { start, end }: ByteRange, version: string | undefined, signal: AbortSignal) {
-    const last = end === Infinity ? '' : end - 1;
-    const command = new GetObjectCommand({
-      ...this.#bucket.object(name),
-      ...((start > 0 || last !== '') && { Range: `bytes=${start}-${last}` }),
-      ...(version !== undefined && { IfMatch: version }),
-    });
-    return this.#bucket.client.send(command, requestOptions(signal));
   }
 
   /** False too where the credentials may not ask: those that may only write are the safest for a backup. */
@@ -175,12 +117,13 @@ class S3Storage implements Storage {
   }
 
   #put(name: string, content: Buffer, options: RequestOptions, IfNoneMatch?: string) {
-    const command = new PutObjectCommand({
-      ...this.#bucket.object(name),
-      Body: content,
-      ...(IfNoneMatch !== undefined && { IfNoneMatch }),
-    });
-    return this.#bucket.client.send(command, options);
+    const condition = IfNoneMatch === undefined ? {} : { IfNoneMatch };
+    return this.#bucket.sendBody(content, (body) =>
+      this.#bucket.client.send(
+        new PutObjectCommand({ ...this.#bucket.object(name), ...body, ...condition }),
+        options,
+      ),
+    );
   }
 
   async #putIfNone(
@@ -195,9 +138,10 @@ class S3Storage implements Storage {
           return 'written';
         } catch (error) {
           const { status, attempts } = requestFault(error);
-          if (status === 501) return 'unknown';
+          // Said of the condition, or of something else, which a write without one then meets too.
+          if (status === 400 || status === 501) return 'unknown';
           // Another one is writing at this very moment.
-          if (status === 409 && conflicts++ < resumptions) continue;
+          if (status === 409 && conflicts++ < conflictsBorne) continue;
           if (status !== 412) throw error;
           // An answer that was lost is asked for again, and the second time it is our own file that is there.
           return attempts > 1 && (await this.#holds(name, content, signal)) ? 'written' : 'taken';
@@ -213,7 +157,3 @@ class S3Storage implements Storage {
 
 /** Longer than two requests that began at the same time take to arrive one after the other. */
 const settleMs = 2000;
-
-function isBeyondEnd(error: unknown): boolean {
-  return requestFault(error).status === 416;
-}

@@ -23,9 +23,14 @@ describe('a location', () => {
     },
   );
 
+  it.each(['s3://b/p', 's3://-dash/p'])('%s: the bucket that cannot be one is named', (text) => {
+    expect(() => parseLocation(text)).toThrow(/names a bucket "(b|-dash)"/);
+  });
+
   it('of a file is its place and its name', () => {
     expect(parseRemoteFile('s3://backups/FILE')).toEqual({ location: 's3://backups', name: 'FILE' });
     expect(parseRemoteFile('s3://backups/a/b/FILE')).toEqual({ location: 's3://backups/a/b', name: 'FILE' });
+    expect(parseRemoteFile('S3://backups/FILE')).toEqual({ location: 'S3://backups', name: 'FILE' });
     for (const text of ['s3://backups', 's3://backups/', 's3://backups/a/']) {
       expect(() => parseRemoteFile(text)).toThrow('names no file');
     }

@@ -1,13 +1,11 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 
-interface Listening {
+export interface Listening {
   readonly endpoint: string;
   stop(): Promise<void>;
 }
 
-async function listen(server: Server): Promise<Listening> {
+export async function listen(server: Server): Promise<Listening> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -103,53 +101,6 @@ export async function restartedProxy(endpoint: string, bytes: number, awayMs: nu
     setTimeout(() => server.listen(Number(new URL(listening.endpoint).port), '127.0.0.1'), awayMs);
   };
   return listening;
-}
-
-/** Keeps objects in memory as an old server does: writes where it must not, or says that it cannot promise. */
-export function forgetfulServer(conditions: 'ignores' | 'refuses'): Promise<Listening> {
-  const objects = new Map<string, Buffer>();
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = await buffer(request);
-    const key = request.url!.split('?')[0]!;
-    if (request.method === 'PUT') {
-      if (request.headers['if-none-match'] !== undefined && conditions === 'refuses') {
-        response.writeHead(501).end('<Error><Code>NotImplemented</Code></Error>');
-        return;
-      }
-      objects.set(key, body);
-      response.writeHead(200, { etag: '"x"' }).end();
-      return;
-    }
-    if (request.method === 'DELETE') {
-      objects.delete(key);
-      response.writeHead(204).end();
-      return;
-    }
-    if (request.url!.includes('list-type=2')) {
-      response.writeHead(200, { 'content-type': 'application/xml' }).end(listOf(objects, key));
-      return;
-    }
-    const found = objects.get(key);
-    response.writeHead(found === undefined ? 404 : 200, { 'content-length': found?.length ?? 0 });
-    response.end(request.method === 'HEAD' ? undefined : found);
-  };
-  return listen(
-    createHttpServer((request, response) => {
-      void answer(request, response);
-    }),
-  );
-}
-
-/** As ListObjectsV2 answers, of all that is in a bucket. */
-function listOf(objects: ReadonlyMap<string, Buffer>, bucket: string): string {
-  const start = `${bucket.replace(/\/$/, '')}/`;
-  const contents = [...objects]
-    .filter(([key]) => key.startsWith(start))
-    .map(([key, { length }]) => {
-      const facts = `<Key>${key.slice(start.length)}</Key><Size>${length}</Size>`;
-      return `<Contents>${facts}<LastModified>${new Date().toISOString()}</LastModified></Contents>`;
-    });
-  return `<ListBucketResult><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`;
 }
 
 /** Passes everything on to the server at `endpoint`, until so many bytes were sent there; then nothing more. */

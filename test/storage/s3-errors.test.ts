@@ -21,6 +21,10 @@ describe('what services and the client say when a request fails', () => {
     [answer('NoSuchBucket', 404), 'usage', 'S3_BUCKET_MISSING'],
     [answer('AccessDenied', 403), 'denied', 'S3_ACCESS_DENIED'],
     [answer('Unknown', 403), 'denied', 'S3_ACCESS_DENIED'],
+    [answer('VirtualHostDomainRequired', 403), 'usage', 'S3_PATH_REFUSED'],
+    [answer('NotImplemented', 501), 'failed', 'S3_NOT_SUPPORTED'],
+    [answer('NotImplemented', 400), 'failed', 'S3_NOT_SUPPORTED'],
+    [answer('MethodNotAllowed', 405), 'failed', 'S3_NOT_SUPPORTED'],
     [answer('AllAccessDisabled', 401), 'denied', 'S3_ACCESS_DENIED'],
     [answer('InvalidAccessKeyId', 403), 'denied', 'S3_CREDENTIALS_REFUSED'],
     [answer('SignatureDoesNotMatch', 403), 'denied', 'S3_CREDENTIALS_REFUSED'],
@@ -77,6 +81,12 @@ describe('what services and the client say when a request fails', () => {
       message: expect.stringContaining('eu-west-1') as string,
       hint: expect.stringContaining('--s3-region eu-west-1') as string,
     });
+  });
+
+  it('a denial that only the server can explain is told in its words', () => {
+    const error = asS3Error(answer('UserSuspended', 403, 'The account owes\nmoney.'), location) as FerryError;
+    expect(error).toMatchObject({ kind: 'denied', code: 'S3_ACCESS_DENIED' });
+    expect(error.message).toContain('(UserSuspended: The account owes money)');
   });
 
   it('what stands in the place of a region gives no orders to the terminal', () => {

@@ -10,7 +10,8 @@ import { openStorage } from '../../src/storage/open.js';
 import { silentContext } from '../restore/silent-context.js';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
 import { contentOf, namesIn, write } from './contract.js';
-import { cuttingProxy, forgetfulServer, restartedProxy, uploadCuttingProxy } from './s3-doubles.js';
+import { oddServer } from './odd-s3-server.js';
+import { cuttingProxy, restartedProxy, uploadCuttingProxy } from './s3-doubles.js';
 
 const { signal } = new AbortController();
 
@@ -126,11 +127,11 @@ describe('a server that is started anew in the middle of an upload', () => {
   });
 });
 
-describe('a server that writes in spite of If-None-Match', () => {
-  it.each(['ignores', 'refuses'] as const)(
-    'and %s it lets one of several have the lock',
+describe('a server to which If-None-Match means nothing', () => {
+  it.each(['ignored', 'refused with 501', 'refused with 400'] as const)(
+    '(%s), lets one of several have the lock',
     async (conditions) => {
-      const forgetful = await forgetfulServer(conditions);
+      const forgetful = await oddServer({ conditions });
       onTestFinished(() => forgetful.stop());
       const storage = await openStorage('s3://backups', {
         ...server.env,
@@ -146,10 +147,10 @@ describe('a server that writes in spite of If-None-Match', () => {
     },
   );
 
-  it.each(['ignores', 'refuses'] as const)(
-    'and %s it: one run at a time has the lock',
+  it.each(['ignored', 'refused with 501', 'refused with 400'] as const)(
+    '(%s): one run at a time has the lock',
     async (conditions) => {
-      const forgetful = await forgetfulServer(conditions);
+      const forgetful = await oddServer({ conditions });
       onTestFinished(() => forgetful.stop());
       const env = { ...server.env, AWS_ENDPOINT_URL: forgetful.endpoint };
       const storage = await openStorage('s3://backups', env);

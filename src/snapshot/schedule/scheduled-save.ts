@@ -1,4 +1,5 @@
 import { parseDuration } from '../../core/duration.js';
+import { isInBucket } from '../../storage/location.js';
 
 /** A `snapshot save` that runs by itself every night, and what tidies up behind it. */
 export interface ScheduledSave {
@@ -22,7 +23,7 @@ export function destinationOf(save: readonly string[]): string | undefined {
 }
 
 export function isDirectory(destination: string): boolean {
-  return !/^s3:\/\//i.test(destination);
+  return !isInBucket(destination);
 }
 
 /** Of `--name value` or `--name=value`, the last one given. */

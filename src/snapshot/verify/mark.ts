@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Context } from '../../core/context.js';
-import { parseRemoteFile } from '../../storage/location.js';
+import { isInBucket, parseRemoteFile } from '../../storage/location.js';
 import { openStorage } from '../../storage/open.js';
 import { isSnapshotName, markVerified, unmarkVerified } from '../catalog.js';
 import type { StoreAccess } from '../open.js';
@@ -20,7 +20,7 @@ export async function markVerdict(
   access: StoreAccess,
   tool: string,
 ): Promise<void> {
-  const { location, name } = path.startsWith('s3://') ? parseRemoteFile(path) : await placeOf(path);
+  const { location, name } = isInBucket(path) ? parseRemoteFile(path) : await placeOf(path);
   if (!isSnapshotName(name)) return;
   const storage = await openStorage(location, context.env, access.s3);
   if (!ok) return unmarkVerified(context, storage, name);
