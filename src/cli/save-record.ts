@@ -20,7 +20,7 @@ export async function recorded<Result extends { readonly saved: SavedFacts }>(
   const labels = { destination: to, ...(name !== undefined && { name }) };
   const startedAt = context.clock.now();
   const write = (saved: SavedFacts | undefined): Promise<void> =>
-    writeTextfile(textfile, { startedAt, endedAt: context.clock.now(), saved, labels });
+    writeTextfile(textfile, { startedAt, endedAt: context.clock.now(), saved, labels }, context.signal);
   let result: Result;
   try {
     result = await work();

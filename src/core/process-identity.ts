@@ -17,6 +17,9 @@ export async function identifyThisProcess(): Promise<ProcessIdentity> {
   return { pid: process.pid, startedAt: await startOf(process.pid), pidSpace: await thisPidSpace() };
 }
 
+/** No Linux gives a larger one, and Node refuses to ask for one of more than 32 bits. */
+const largestPid = 2 ** 22;
+
 /** `unknown` for a process on another machine, in another container, or from before this machine was started. */
 export async function lookForProcess({
   pid,
@@ -24,7 +27,7 @@ export async function lookForProcess({
   pidSpace,
 }: ProcessIdentity): Promise<'running' | 'gone' | 'unknown'> {
   if (pidSpace === '' || pidSpace !== (await thisPidSpace())) return 'unknown';
-  if (!isTaken(pid)) return 'gone';
+  if (pid > largestPid || !isTaken(pid)) return 'gone';
   const start = await startOf(pid);
   // A hardened system hides the processes of other users.
   if (start === '') return 'unknown';

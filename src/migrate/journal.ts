@@ -2,9 +2,10 @@ import { constants } from 'node:fs';
 import { mkdir, open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
+import type { LinkLock } from '../core/link-lock.js';
 import { PartFile } from '../core/part-file.js';
 import { stepIds, type Facts, type FactsOf, type StepId } from './facts.js';
-import { takeRunLock, type RunLock } from './run-lock.js';
+import { takeRunLock } from './run-lock.js';
 import { recordedSettingsSchema, type RecordedSettings } from './settings.js';
 
 /** One line of `journal.ndjson`. No line holds a secret. */
@@ -45,9 +46,9 @@ const journalName = 'journal.ndjson';
 export class Journal {
   readonly directory: string;
   readonly #handle: FileHandle;
-  readonly #lock: RunLock;
+  readonly #lock: LinkLock;
 
-  private constructor(directory: string, handle: FileHandle, lock: RunLock) {
+  private constructor(directory: string, handle: FileHandle, lock: LinkLock) {
     this.directory = directory;
     this.#handle = handle;
     this.#lock = lock;

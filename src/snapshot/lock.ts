@@ -4,7 +4,14 @@ import { buffer } from 'node:stream/consumers';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { identifyThisProcess, lookForProcess } from '../core/process-identity.js';
-import type { Storage, StoredFile } from '../storage/storage.js';
+import {
+  lockNumber,
+  NumberedLock,
+  type InTheWay,
+  type LockFiles,
+  type SeenLock,
+} from '../core/numbered-lock.js';
+import type { Storage } from '../storage/storage.js';
 import type { Holder } from './lock-holder.js';
 
 /** One run at a time has it. How two never do: docs/decisions/0004-locks-on-storages.md. */
@@ -16,7 +23,7 @@ export interface StorageLock {
 
 export interface LockTimes {
   readonly refreshMs: number;
-  /** A lock that was not refreshed for so long is a dead run's, wherever that was. */
+  /** A lock that was not refreshed for so long counts no more, whoever holds it. */
   readonly staleMs: number;
 }
 
@@ -39,9 +46,18 @@ export async function takeLock(
     since: clock.now().toISOString(),
     token: randomBytes(16).toString('hex'),
   };
-  const lock = new LockFile(storage, holder);
-  await lock.take(times.staleMs, signal);
-  return keep(lock, times.refreshMs, signal);
+  const files = new StoredLockFiles(storage, holder.token);
+  const content = Buffer.from(`${JSON.stringify(holder, null, 2)}\n`);
+  const isDead = (seen: SeenLock): Promise<boolean> => isAbandoned(files, seen, times.staleMs, signal);
+  const lock = new NumberedLock(files, content, isDead);
+  const other = await lock.take(signal);
+  if (other !== undefined) throw await locked(storage, other, times.staleMs);
+  const refresh = async (stop: AbortSignal): Promise<boolean> => {
+    const number = await lock.held(stop);
+    if (number !== undefined) await storage.put(nameOf(number), content, stop);
+    return number !== undefined;
+  };
+  return keep({ location: storage.location, lock, refresh }, times.refreshMs, signal);
 }
 
 /**
@@ -78,16 +94,23 @@ export async function whileLocked<Result>(
   }
 }
 
+interface Kept {
+  readonly location: string;
+  readonly lock: NumberedLock;
+  /** False when the lock is another's now, as after a long sleep of this machine. */
+  readonly refresh: (signal: AbortSignal) => Promise<boolean>;
+}
+
 /** Refreshes the lock until it is released or lost. */
-function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLock {
+function keep({ location, lock, refresh }: Kept, refreshMs: number, signal: AbortSignal): StorageLock {
   const lost = new AbortController();
   const released = new AbortController();
   let refreshing = Promise.resolve();
   const timer = setInterval(() => {
     refreshing = refreshing
-      .then(() => lock.refresh(released.signal))
+      .then(() => refresh(released.signal))
       .then((mine) => {
-        if (!mine && !released.signal.aborted) lost.abort(lockLost(lock.location));
+        if (!mine && !released.signal.aborted) lost.abort(lockLost(location));
       })
       // A server that is away for a while: there is time for more than one try.
       .catch(() => undefined);
@@ -100,112 +123,38 @@ function keep(lock: LockFile, refreshMs: number, signal: AbortSignal): StorageLo
       released.abort();
       await refreshing;
       // One that cannot be removed is a dead run's from now on, and is taken over as such. Of a lost one, too, a
-      // refresh that was under way may have made the file anew.
-      await lock.remove().catch(() => undefined);
+      // refresh that was under way may have made the file anew. The caller's signal may be aborted by now.
+      await lock.remove(AbortSignal.timeout(10_000)).catch(() => undefined);
     },
   };
 }
 
-interface SeenLock {
-  readonly file: StoredFile;
-  readonly number: number;
-  readonly content: Buffer;
-}
+const nameOf = (number: number): string => `${prefix}.${number}`;
 
-/** A lock is a file with a number; whoever takes over a dead one's makes the file with the next number. */
-class LockFile {
+/** The files of a lock among the snapshots. */
+class StoredLockFiles implements LockFiles {
   readonly #storage: Storage;
-  readonly #holder: Holder;
-  readonly #content: Buffer;
-  #number = 0;
+  readonly #token: string;
 
-  constructor(storage: Storage, holder: Holder) {
+  constructor(storage: Storage, token: string) {
     this.#storage = storage;
-    this.#holder = holder;
-    this.#content = Buffer.from(`${JSON.stringify(holder, null, 2)}\n`);
+    this.#token = token;
   }
 
-  get location(): string {
-    return this.#storage.location;
-  }
-
-  async take(staleMs: number, signal: AbortSignal): Promise<void> {
-    for (let attempt = 0; attempt < 10; attempt += 1) {
-      const before = await this.#locks(signal);
-      await this.#refuseLiving(before, staleMs, signal);
-      this.#number = Math.max(0, ...before.map(({ number }) => number)) + 1;
-      // Of all who found the same dead lock, one gets the next number; the others will find that one alive.
-      if (!(await this.#storage.putIfAbsent(this.#name, this.#content, signal))) continue;
-      try {
-        await this.#clearOthers(staleMs, signal);
-        return;
-      } catch (error) {
-        await this.remove();
-        throw error;
-      }
-    }
-    throw locked(this.location, undefined);
-  }
-
-  /**
-   * Looks again, now that everybody else sees this one. Somebody who was slow between looking and writing may have
-   * made a lock of another number.
-   */
-  async #clearOthers(staleMs: number, signal: AbortSignal): Promise<void> {
-    const after = await this.#locks(signal);
-    if (!after.some((lock) => this.#isMine(lock))) throw locked(this.location, undefined);
-    const others = after.filter((lock) => !this.#isMine(lock));
-    await this.#refuseLiving(others, staleMs, signal);
-    for (const { file } of others) await this.#remove(file.name, signal);
-  }
-
-  /** False when the lock is another's now, as after a long sleep of this machine. */
-  async refresh(signal: AbortSignal): Promise<boolean> {
-    const locks = await this.#locks(signal);
-    const isMine = locks.some((lock) => this.#isMine(lock));
-    if (!isMine || locks.some(({ number }) => number > this.#number)) return false;
-    await this.#storage.put(this.#name, this.#content, signal);
-    return true;
-  }
-
-  /** Also when the run was told to stop, whose signal is not asked. */
-  async remove(): Promise<void> {
-    const signal = AbortSignal.timeout(10_000);
-    const content = await this.#read(this.#name, signal);
-    if (content === undefined || !content.equals(this.#content)) return;
-    await this.#remove(this.#name, signal);
-  }
-
-  /** Who may write but not remove leaves it; its number does not matter once its process has ended. */
-  async #remove(name: string, signal: AbortSignal): Promise<void> {
-    await this.#storage.remove(name, signal).catch((error: unknown) => {
-      if (!isDenied(error)) throw error;
-    });
-  }
-
-  get #name(): string {
-    return `${prefix}.${this.#number}`;
-  }
-
-  #isMine({ content }: SeenLock): boolean {
-    return content.equals(this.#content);
-  }
-
-  async #locks(signal: AbortSignal): Promise<readonly SeenLock[]> {
+  async list(signal: AbortSignal): Promise<readonly SeenLock[]> {
     const locks: SeenLock[] = [];
-    for await (const file of this.#storage.list(signal)) {
-      const number = Number(/^\.([1-9]\d{0,8})$/.exec(file.name.slice(prefix.length))?.[1]);
-      if (!isLockFile(file.name) || Number.isNaN(number)) continue;
-      const content = await this.#read(file.name, signal);
-      if (content !== undefined) locks.push({ file, number, content });
+    for await (const { name, modifiedAt } of this.#storage.list(signal)) {
+      const number = lockNumber(name, prefix);
+      if (number === undefined) continue;
+      const content = await this.read(number, signal);
+      if (content !== undefined) locks.push({ number, content, modifiedAt });
     }
     return locks;
   }
 
-  /** Undefined when it has gone since it was listed. */
-  async #read(name: string, signal: AbortSignal): Promise<Buffer | undefined> {
+  async read(number: number, signal: AbortSignal): Promise<Buffer | undefined> {
     try {
-      return await buffer(this.#storage.read(name, signal, { start: 0, end: 65_536 }));
+      return await buffer(this.#storage.read(nameOf(number), signal, { start: 0, end: 65_536 }));
     } catch (error) {
       if (error instanceof FerryError && error.code === 'STORED_FILE_MISSING') return undefined;
       // That of another user, who is judged by its age like any whose lock says nothing.
@@ -214,26 +163,24 @@ class LockFile {
     }
   }
 
-  async #refuseLiving(locks: readonly SeenLock[], staleMs: number, signal: AbortSignal): Promise<void> {
-    for (const { file, content } of locks) {
-      const { parseHolder } = await import('./lock-holder.js');
-      const holder = parseHolder(content);
-      const state = holder === undefined ? 'unknown' : await lookForProcess(holder);
-      if (state === 'gone') continue;
-      if (state === 'running') throw locked(this.location, holder);
-      const now = await this.#storageTime(signal);
-      const age = now === undefined ? 0 : now.getTime() - file.modifiedAt.getTime();
-      if (age < staleMs) throw locked(this.location, holder);
-    }
+  make(number: number, content: Buffer, signal: AbortSignal): Promise<boolean> {
+    return this.#storage.putIfAbsent(nameOf(number), content, signal);
+  }
+
+  /** Who may write but not remove leaves it; its number does not matter once its process has ended. */
+  async remove(number: number, signal: AbortSignal): Promise<void> {
+    await this.#storage.remove(nameOf(number), signal).catch((error: unknown) => {
+      if (!isDenied(error)) throw error;
+    });
   }
 
   /**
    * By the storage's own clock: those of two hosts may differ by more than a lock lives. Undefined where it does not
    * list what was just written.
    */
-  async #storageTime(signal: AbortSignal): Promise<Date | undefined> {
+  async now(signal: AbortSignal): Promise<Date | undefined> {
     for (let attempt = 0; attempt < 20; attempt += 1) {
-      await this.#storage.put(probeName, Buffer.from(this.#holder.token), signal);
+      await this.#storage.put(probeName, Buffer.from(this.#token), signal);
       let time: Date | undefined;
       for await (const { name, modifiedAt } of this.#storage.list(signal)) {
         if (name === probeName) time = modifiedAt;
@@ -246,18 +193,38 @@ class LockFile {
   }
 }
 
+/**
+ * Its process is gone, or it was not refreshed for long, even if a process runs that it names: a lock that somebody has
+ * planted may name any. A time in the future is as old as one in the past.
+ */
+async function isAbandoned(
+  files: StoredLockFiles,
+  { content, modifiedAt }: SeenLock,
+  staleMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { parseHolder } = await import('./lock-holder.js');
+  const holder = parseHolder(content);
+  if (holder !== undefined && (await lookForProcess(holder)) === 'gone') return true;
+  const now = await files.now(signal);
+  return now !== undefined && Math.abs(now.getTime() - modifiedAt.getTime()) >= staleMs;
+}
+
 function isDenied(error: unknown): boolean {
   return error instanceof FerryError && error.code === 'S3_ACCESS_DENIED';
 }
 
-function locked(location: string, holder: Holder | undefined): FerryError {
+async function locked(storage: Storage, { number, lock }: InTheWay, staleMs: number): Promise<FerryError> {
+  const { parseHolder } = await import('./lock-holder.js');
+  const holder = lock && parseHolder(lock.content);
   const who =
     holder === undefined ? 'Another run' : `Process ${holder.pid} on ${holder.host} (since ${holder.since})`;
+  const file = storage.pathOf(nameOf(number));
   return new FerryError({
     kind: 'locked',
     code: 'LOCKED',
-    message: `${who} is at work in ${location}.`,
-    hint: `Wait until it has ended. When it is dead, its lock counts no more after ${usual.staleMs / 60_000} minutes.`,
+    message: `${who} is at work in ${storage.location}.`,
+    hint: `Wait until it has ended. If it has died, its lock expires after ${staleMs / 60_000} minutes: wait for that, or remove ${file}.`,
   });
 }
 
@@ -265,7 +232,7 @@ function lockLost(location: string): FerryError {
   return new FerryError({
     kind: 'locked',
     code: 'LOCK_LOST',
-    message: `Another run has taken over ${location}, as this one did not answer for too long.`,
+    message: `Another run took over the lock on ${location}, because this run did not renew it in time.`,
     hint: 'Nothing is broken. Run it again when the other one has ended.',
   });
 }

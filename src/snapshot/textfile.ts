@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { FerryError, systemCode } from '../core/errors.js';
+import { isHeld, takeLinkLock } from '../core/link-lock.js';
+import { readPlainFile } from '../core/plain-file.js';
 
 /** How one run of `snapshot save` ended. */
 export interface RunOutcome {
@@ -95,13 +97,16 @@ const ofSuccesses: readonly Gauge<SavedFacts & Pick<RunOutcome, 'endedAt'>>[] = 
  * succeeded said stays there after a failure, so that an alert on its age works. The file is replaced at once,
  * lest half of it be scraped, and readable by all, as node_exporter is another user.
  */
-export async function writeTextfile(path: string, run: RunOutcome): Promise<void> {
+export async function writeTextfile(path: string, run: RunOutcome, signal: AbortSignal): Promise<void> {
+  // How a run ended that was told to stop is written too; nothing in that waits for long.
+  const untilStopped = signal.aborted ? new AbortController().signal : signal;
   try {
-    await whileAlone(besideOf(path, 'lock'), async () => {
+    await whileAlone(besideOf(path, 'lock'), untilStopped, async () => {
       const before = await readMetrics(path, run.labels);
       await replaceFile(path, metricsOf(run, before));
     });
   } catch (error) {
+    untilStopped.throwIfAborted();
     throw cannotWrite(path, error);
   }
 }
@@ -134,30 +139,32 @@ function besideOf(path: string, ending: string): string {
 /** Writing takes milliseconds; whoever holds it for longer is dead. */
 const deadMs = 20_000;
 const pauseMs = 50;
+/** Longer than a dead lock counts: others that write are let through, and what can never be locked is an error. */
+const patienceMs = 30_000;
 
 /** Of two runs that end at once, one must not put back what it read before the other wrote. */
-async function whileAlone(lockPath: string, work: () => Promise<void>): Promise<void> {
-  while (!(await isMade(lockPath))) {
-    const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: Date.now() }));
-    // Ahead of the clock, after it was set back: dead as well.
-    if (Math.abs(Date.now() - mtimeMs) > deadMs) await rm(lockPath, { force: true });
-    else await setTimeout(pauseMs);
+async function whileAlone(lockPath: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs;
+  let lock = await takeLinkLock(lockPath, { staleMs: deadMs, signal });
+  while (isHeld(lock)) {
+    if (performance.now() > giveUpAt) throw heldTooLong(lock.file);
+    await setTimeout(pauseMs, undefined, { signal });
+    lock = await takeLinkLock(lockPath, { staleMs: deadMs, signal });
   }
   try {
     await work();
   } finally {
-    await rm(lockPath, { force: true });
+    await lock.release();
   }
 }
 
-async function isMade(path: string): Promise<boolean> {
-  try {
-    await (await open(path, 'wx', 0o600)).close();
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw error;
-  }
+function heldTooLong(file: string): FerryError {
+  return new FerryError({
+    kind: 'locked',
+    code: 'TEXTFILE_LOCKED',
+    message: `Its lock ${file} does not go away.`,
+    hint: `Remove ${file} when no other run is writing metrics.`,
+  });
 }
 
 function metricsOf(run: RunOutcome, before: ReadonlyMap<string, string>): string {
@@ -194,22 +201,25 @@ function escapeLabel(value: string): string {
 
 /** Values as they stand there, of the same labels. A file that is missing or something else has none. */
 async function readMetrics(path: string, labels: RunOutcome['labels']): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readPlainFile(path, 0).catch((error: unknown) => {
     // One that may not be read holds a success, which must not be lost.
     if (systemCode(error) === 'ENOENT') return '';
     throw error;
   });
-  const samples = [...text.matchAll(/^(sensu_ferry_\w+)(.*) ([\d.e+-]+)$/gm)];
+  const samples = [...text.toString('utf8').matchAll(/^(sensu_ferry_\w+)(.*) ([\d.e+-]+)$/gm)];
   const ours = samples.filter(([, , found]) => found === labelText(labels));
   return new Map(ours.map(([, name, , value]) => [name!, value!]));
 }
 
 function cannotWrite(path: string, error: unknown): FerryError {
+  const told = error instanceof FerryError ? error : undefined;
   return new FerryError({
     kind: 'failed',
     code: 'TEXTFILE_NOT_WRITTEN',
-    message: `The metrics file ${path} cannot be written (${systemCode(error) ?? 'unknown error'}).`,
-    hint: 'Give a file in the directory that node_exporter reads with --collector.textfile.directory.',
+    message: `The metrics file ${path} cannot be written${told ? `: ${told.message}` : ` (${systemCode(error) ?? 'unknown error'}).`}`,
+    hint:
+      told?.hint ??
+      'Give a file in the directory that node_exporter reads with --collector.textfile.directory.',
     cause: error,
   });
 }

@@ -1,5 +1,5 @@
-import { appendFile, mkdtemp, readlink, rm, stat, symlink } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { appendFile, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Journal, readRun } from '../../src/migrate/journal.js';
@@ -76,19 +76,6 @@ describe('journal', () => {
     const journal = await Journal.create(directory, begun);
     await expect(Journal.reopen(directory)).rejects.toMatchObject({ code: 'RUN_LOCKED', kind: 'locked' });
     await journal.close();
-  });
-
-  it('takes over the lock of a process that is dead', async () => {
-    await (await Journal.create(directory, begun)).close();
-    await symlink(`${process.pid} 1 ${hostname()}`, join(directory, 'lock'));
-    await (await Journal.reopen(directory)).close();
-    await expect(readlink(join(directory, 'lock'))).rejects.toMatchObject({ code: 'ENOENT' });
-  });
-
-  it('keeps out of a directory where a process of another host is at work', async () => {
-    await (await Journal.create(directory, begun)).close();
-    await symlink('1 1 another-host', join(directory, 'lock'));
-    await expect(Journal.reopen(directory)).rejects.toMatchObject({ code: 'RUN_LOCKED', kind: 'locked' });
   });
 
   it('says which directory is none of a migration', async () => {

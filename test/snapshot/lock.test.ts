@@ -84,6 +84,42 @@ describe('a lock', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('whose time lies in the future is as old as one of the past, or a planted one would hold for ever', async () => {
+    const folder = snapshotFolder();
+    const storage = new DirectoryStorage(folder);
+    await takeLock(context, storage);
+    change(folder, elsewhere);
+    age(folder, -16);
+    await (await takeLock(context, storage)).release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('that names a process which runs but does not refresh it counts no more in the end, and its file is named', async () => {
+    const folder = snapshotFolder();
+    const storage = new DirectoryStorage(folder);
+    await takeLock(context, storage);
+    change(folder, {});
+    await expect(takeLock(context, storage)).rejects.toMatchObject({
+      code: 'LOCKED',
+      hint: expect.stringContaining(`remove ${folder}/sensu-ferry.lock.1.`) as string,
+    });
+    age(folder, 16);
+    await (await takeLock(context, storage)).release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('with the largest number does not end the counting', async () => {
+    const folder = snapshotFolder();
+    const storage = new DirectoryStorage(folder);
+    writeFileSync(join(folder, 'sensu-ferry.lock.999999999'), '');
+    writeFileSync(join(folder, 'sensu-ferry.lock.1000000000'), 'of another program');
+    const past = new Date(Date.now() - 16 * 60_000);
+    utimesSync(join(folder, 'sensu-ferry.lock.999999999'), past, past);
+    const lock = await takeLock(context, storage);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual(['sensu-ferry.lock.1000000000']);
+  });
+
   it('that cannot be read is judged by its age', async () => {
     const folder = snapshotFolder();
     const storage = new DirectoryStorage(folder);
@@ -155,11 +191,11 @@ describe('a lock', () => {
     const folder = snapshotFolder();
     const lock = await takeLock(context, new DirectoryStorage(folder), { refreshMs: 20, staleMs: 900_000 });
     age(folder, 16);
-    await vi.waitFor(async () => {
-      await expect(takeLock(context, new DirectoryStorage(folder))).rejects.toMatchObject({ code: 'LOCKED' });
+    await vi.waitFor(() => {
       const { mtimeMs } = statSync(join(folder, 'sensu-ferry.lock.1'));
       expect(Date.now() - mtimeMs).toBeLessThan(60_000);
     }, 30_000);
+    await expect(takeLock(context, new DirectoryStorage(folder))).rejects.toMatchObject({ code: 'LOCKED' });
     expect(lock.signal.aborted).toBe(false);
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);

@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import {
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   watch,
   writeFileSync,
@@ -12,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { checkTextfileName, writeTextfile, type RunOutcome } from '../../src/snapshot/textfile.js';
+import * as textfile from '../../src/snapshot/textfile.js';
+import { checkTextfileName, type RunOutcome } from '../../src/snapshot/textfile.js';
 
 const good: RunOutcome = {
   startedAt: new Date(1_000_000),
@@ -24,6 +29,9 @@ const bad: RunOutcome = {
   ...{ startedAt: new Date(2_000_000), endedAt: new Date(2_001_000), saved: undefined },
   labels: good.labels,
 };
+
+const writeTextfile = (path: string, run: RunOutcome, signal = AbortSignal.timeout(60_000)): Promise<void> =>
+  textfile.writeTextfile(path, run, signal);
 
 function metricsFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-textfile-'));
@@ -103,16 +111,53 @@ it('loses no success to failures that end at the same moment', async () => {
   }
 });
 
-it('is not held up by what a run has left that was killed while it wrote', async () => {
+it('is not held up by the lock of a run that was killed, and by nothing else of that name for long', async () => {
   const path = metricsFile();
-  const lock = join(path, '..', '.sensu-ferry.prom.lock');
-  for (const minutes of [-10, 10]) {
-    writeFileSync(lock, '');
-    const time = new Date(Date.now() + minutes * 60_000);
-    utimesSync(lock, time, time);
+  const lock = join(path, '..', '.sensu-ferry.prom.lock.1');
+  const old = (minutes: number): Date => new Date(Date.now() - minutes * 60_000);
+  const made: readonly (() => void)[] = [
+    () => {
+      symlinkSync(`${2 ** 22 + 1} 1 ${bootId()} host`, lock);
+    },
+    // Leads nowhere and names nobody; its age counts, also one in the future after a clock was set back.
+    ...[-10, 10].map((minutes) => () => {
+      symlinkSync('nowhere', lock);
+      lutimesSync(lock, old(minutes), old(minutes));
+    }),
+    () => {
+      execFileSync('mkfifo', [lock]);
+      utimesSync(lock, old(10), old(10));
+    },
+  ];
+  for (const make of made) {
+    make();
     await writeTextfile(path, good);
     expect(readdirSync(join(path, '..'))).toEqual(['sensu-ferry.prom']);
   }
+});
+
+/** As a lock names this start of the kernel and this space of process ids. */
+function bootId(): string {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8);
+  return `${boot} ${readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')} 0000`;
+}
+
+it('stops waiting for a lock when the run is told to stop', async () => {
+  const path = metricsFile();
+  symlinkSync('nowhere', join(path, '..', '.sensu-ferry.prom.lock.1'));
+  const abort = new AbortController();
+  const written = writeTextfile(path, good, abort.signal);
+  abort.abort(new Error('told to stop'));
+  await expect(written).rejects.toThrow('told to stop');
+});
+
+it('does not wait for somebody to write into a pipe that lies in its place', async () => {
+  const path = metricsFile();
+  execFileSync('mkfifo', [path]);
+  await expect(writeTextfile(path, good)).rejects.toMatchObject({
+    code: 'TEXTFILE_NOT_WRITTEN',
+    message: `The metrics file ${path} cannot be written: ${path} is not a plain file.`,
+  });
 });
 
 it('never has a file beside it that node_exporter would read, half written', async () => {

@@ -18,6 +18,8 @@ export interface S3Server {
   readonly endpoint: string;
   /** Says where it is and who may write. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where the buckets lie. */
+  readonly folder: string;
   /** Makes an empty bucket. */
   addBucket(name: string): Promise<void>;
   /** Makes an empty bucket with a user who may write into it and do nothing else; returns how to be that one. */
@@ -65,7 +67,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   };
   const addBucket = (name: string): Promise<void> => mkdir(join(buckets, name));
   return {
-    ...{ endpoint, env, addBucket, stop },
+    ...{ endpoint, env, folder: buckets, addBucket, stop },
     addWriteOnlyBucket: async (name) => {
       await addBucket(name);
       return { ...env, ...(await addWriter(endpoint, env, name)) };
