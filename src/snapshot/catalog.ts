@@ -3,6 +3,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { Storage, StoredFile } from '../storage/storage.js';
 import { readManifest } from './archive-tail.js';
+import { factsInName } from './file-name.js';
 import { isLockFile } from './lock.js';
 import {
   pinnedName,
@@ -197,8 +198,10 @@ async function plainFacts(storage: Storage, { name, size }: StoredFile, signal: 
   // bbolt's files are whole pages, so etcd's sha256 behind them shows in the size.
   if (size % 512 !== trailerLength) throw cut(name);
   const trailer = await buffer(storage.read(name, signal, { start: size - trailerLength, end: size }));
+  // Its contents are not read.
+  const { createdAt, revision } = factsInName(name)!;
   return {
-    ...factsInName(name)!,
+    ...{ createdAt, revision },
     keys: undefined,
     size,
     storedSize: size,
@@ -208,19 +211,10 @@ async function plainFacts(storage: Storage, { name, size }: StoredFile, signal: 
   };
 }
 
-/** Of a plain `.db`, whose contents are not read; undefined for the files of others, which `.db` often are. */
-function factsInName(name: string): Pick<Facts, 'createdAt' | 'revision'> | undefined {
-  const [, date, hour, minute, second, revision] =
-    /-(\d{8})T(\d\d)(\d\d)(\d\d)Z-r(\d{1,19})\.db$/.exec(name) ?? [];
-  if (date === undefined) return undefined;
-  const day = date.replace(/(....)(..)(..)/, '$1-$2-$3');
-  const createdAt = new Date(`${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(createdAt.getTime()) ? undefined : { createdAt, revision: BigInt(revision!) };
-}
-
+/** The files of others are often `.db` too. */
 function kindOf(name: string): 'archive' | 'plain' | undefined {
   if (name.endsWith('.sferry')) return 'archive';
-  return factsInName(name) === undefined ? undefined : 'plain';
+  return name.endsWith('.db') && factsInName(name) !== undefined ? 'plain' : undefined;
 }
 
 function cut(name: string): FerryError {

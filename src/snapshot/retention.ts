@@ -1,3 +1,5 @@
+import { factsInName } from './file-name.js';
+
 /**
  * How many snapshots of each series to keep, as in restic's `forget`. Days, weeks and months are those of UTC. While
  * days, weeks or months are left over, the oldest snapshot stays too, so that the history is as long as can be.
@@ -85,7 +87,7 @@ function seriesOf<Snapshot extends RetainedSnapshot>(
 ): Iterable<readonly Snapshot[]> {
   const series = new Map<string, Snapshot[]>();
   for (const snapshot of snapshots) {
-    const name = /^(.+)-\d{8}T\d{6}Z-r\d+\.\w+$/.exec(snapshot.name)?.[1] ?? '';
+    const name = factsInName(snapshot.name)?.series ?? '';
     series.set(name, [...(series.get(name) ?? []), snapshot]);
   }
   return series.values();

@@ -6,9 +6,10 @@ import { chunksOf } from './chunks.js';
 import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
 import { newManifest } from './new-manifest.js';
+import { takeFreeName } from './file-name.js';
 import { prepareDestination } from './prepare-destination.js';
 import { inSnapshot, receive } from './receive.js';
-import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
+import { nameFor, type SavedSnapshot, type SavePlan } from './save-plan.js';
 import { largeTempFolder, Spool } from './spool.js';
 import { asView } from './store-view.js';
 import { writeWhole } from './write-whole.js';
@@ -28,7 +29,7 @@ export async function saveArchive(context: Context, plan: SavePlan): Promise<Sav
   try {
     const sensuClusterId = await source.sensuClusterId();
     const nameOf = (revision: bigint): string =>
-      `${fileName(plan, { revision, sensuClusterId }, createdAt)}.sferry`;
+      `${nameFor(plan, { revision, sensuClusterId }, createdAt)}.sferry`;
     const work = { context, plan, createdAt, spool, nameOf };
     const saved = await (destination instanceof DirectoryStorage
       ? saveWhileReceiving(work, destination)
@@ -73,8 +74,7 @@ async function saveWhileReceiving(work: ArchiveWork, directory: DirectoryStorage
     );
     context.signal.throwIfAborted();
     const { revision } = contents;
-    const name = nameOf(revision);
-    writer.rename(name);
+    const name = await takeFreeName(nameOf(revision), (free) => writer.rename(free));
     await writer.commit();
     return { ...plain, revision, contents, path: directory.pathOf(name), storedSize: writer.size };
   } catch (error) {

@@ -2,9 +2,10 @@ import type { Context } from '../core/context.js';
 import { DirectoryStorage } from '../storage/directory.js';
 import { chunksOf } from './chunks.js';
 import type { Manifest } from './manifest.js';
+import { takeFreeName } from './file-name.js';
 import { prepareDestination } from './prepare-destination.js';
 import { inSnapshot, receive } from './receive.js';
-import { fileName, type SavedSnapshot, type SavePlan } from './save-plan.js';
+import { nameFor, type SavedSnapshot, type SavePlan } from './save-plan.js';
 import { largeTempFolder, Spool } from './spool.js';
 import { writeWhole, type Placed } from './write-whole.js';
 
@@ -17,7 +18,7 @@ export async function savePlain(context: Context, plan: SavePlan): Promise<Saved
   await prepareDestination(context, plan.destination);
   const sensuClusterId = await source.sensuClusterId();
   const now = context.clock.now();
-  const nameOf = (revision: bigint): string => `${fileName(plan, { revision, sensuClusterId }, now)}.db`;
+  const nameOf = (revision: bigint): string => `${nameFor(plan, { revision, sensuClusterId }, now)}.db`;
   const { destination } = plan;
   const saved =
     destination instanceof DirectoryStorage
@@ -40,8 +41,7 @@ async function saveInto(
     const plain = await receive(context, plan, (chunk) => writer.write(chunk));
     const revision = await inSnapshot(writer.fd, plan, (file) => Promise.resolve(file.revision));
     context.signal.throwIfAborted();
-    const name = nameOf(revision);
-    writer.rename(name);
+    const name = await takeFreeName(nameOf(revision), (free) => writer.rename(free));
     await writer.commit();
     return { ...plain, revision, path: directory.pathOf(name), storedSize: writer.size };
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Encryption } from './encryption.js';
 import type { EtcdClient } from '../etcd/client.js';
 import type { Storage } from '../storage/storage.js';
+import { fileName } from './file-name.js';
 import { chooseSnapshotMember, type MemberChoice } from '../etcd/snapshot-member.js';
 import { runningMember, type SnapshotSource } from './snapshot-source.js';
 
@@ -44,13 +45,12 @@ export async function planSave(client: EtcdClient, options: SaveOptions): Promis
   return { ...options, source: runningMember(client, choice), passedOver: choice.passedOver };
 }
 
-/** Without its ending, such as `sensu-1a2b3c4d-20260801T020000Z-r5120`. */
-export function fileName(
+/** The name for a snapshot without its ending. */
+export function nameFor(
   { name }: SavePlan,
   { revision, sensuClusterId }: { readonly revision: bigint; readonly sensuClusterId?: string | undefined },
-  now: Date,
+  createdAt: Date,
 ): string {
-  const cluster = name ?? `sensu-${sensuClusterId?.slice(0, 8) ?? 'unknown'}`;
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${cluster}-${time}-r${revision}`;
+  const series = name ?? `sensu-${sensuClusterId?.slice(0, 8) ?? 'unknown'}`;
+  return fileName({ series, createdAt, revision });
 }

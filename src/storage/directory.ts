@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { FerryError, systemCode } from '../core/errors.js';
 import { PartFile, syncDirectory } from '../core/part-file.js';
-import { missingFile, refuseBadName } from './names.js';
+import { fileExists, missingFile, refuseBadName } from './names.js';
 import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
 
 const largeRead = 1024 * 1024;
@@ -20,6 +20,10 @@ export class DirectoryStorage implements Storage {
 
   pathOf(name: string): string {
     return join(this.location, name);
+  }
+
+  async has(name: string): Promise<boolean> {
+    return (await this.#statIfThere(name)) !== undefined;
   }
 
   async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
@@ -162,10 +166,16 @@ class DirectoryWriter implements StorageWriter {
     return this.#part.write(chunk);
   }
 
-  /** A file in a folder needs no name before it is committed. */
-  rename(name: string): void {
+  /**
+   * A file in a folder needs no name before it is committed.
+   * @returns The name.
+   * @throws FerryError FILE_EXISTS, after which it can have another
+   */
+  async rename(name: string): Promise<string> {
     refuseBadName(name);
+    if (await this.#directory.has(name)) throw fileExists(this.#directory.location, name);
     this.#name = name;
+    return name;
   }
 
   async commit(): Promise<void> {
