@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { FerryError } from '../core/errors.js';
+import { parseSeconds } from '../core/duration.js';
 import type { Finding } from '../migrate/findings.js';
 import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
@@ -30,6 +30,8 @@ interface MigrateFlags extends OutputOptions {
   readonly stopCommand: string;
   readonly startCommand: string;
   readonly startTimeout: string;
+  readonly watch: string;
+  readonly logFile?: string;
   readonly apiUrl?: string;
   readonly apiKeyFile?: string;
   readonly runDir: string;
@@ -94,7 +96,13 @@ function addEmbeddedToExternal(migrate: Command): void {
     )
     .option('--stop-command <command>', 'stops the backend', 'systemctl stop sensu-backend')
     .option('--start-command <command>', 'starts the backend', 'systemctl start sensu-backend')
-    .option('--start-timeout <seconds>', 'how long the backend may take to answer', '60')
+    .option('--start-timeout <duration>', 'how long the backend may take to answer', '60s')
+    .option(
+      '--watch <duration>',
+      'how long to watch the backend on its new store before calling it done; 0 not to',
+      '2m',
+    )
+    .option('--log-file <file>', "the backend's log, when it is not in the journal of a systemd unit")
     .option('--api-url <url>', "Sensu's API, when not that of backend.yml")
     .option('--api-key-file <file>', 'an API key, to prove the cluster id and a login')
     .requiredOption('--run-dir <dir>', 'where the journal, the safety snapshot and the old files go')
@@ -145,14 +153,6 @@ function announce(context: Context, findings: readonly Finding[]): void {
 
 async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
   const { normalizeEndpoints } = await import('../etcd/endpoints.js');
-  const startTimeoutSeconds = Number(flags.startTimeout);
-  if (!(startTimeoutSeconds > 0)) {
-    throw usageError(
-      'TIMEOUT_UNUSABLE',
-      `--start-timeout ${flags.startTimeout} is no number of seconds.`,
-      'Use 60 or so.',
-    );
-  }
   return {
     backendConfig: resolve(flags.backendConfig),
     envFile: resolve(flags.envFile),
@@ -170,8 +170,14 @@ async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
     profile: flags.profile,
     enableAuth: flags.enableAuth === true,
     configOnly: flags.configOnly === true,
-    startTimeoutSeconds,
+    startTimeoutSeconds: parseSeconds(flags.startTimeout, '--start-timeout') / 1000,
+    watchSeconds: watchSeconds(flags.watch),
+    ...(flags.logFile !== undefined && { logFile: resolve(flags.logFile) }),
   };
+}
+
+function watchSeconds(text: string): number {
+  return /^0[smh]?$/.test(text) ? 0 : parseSeconds(text, '--watch') / 1000;
 }
 
 /** `-` is standard input. */
@@ -228,8 +234,4 @@ async function rollback(context: Context, flags: RunFlags): Promise<CommandResul
     json: done,
     exit: done.servedTarget ? ExitCode.warnings : ExitCode.done,
   };
-}
-
-function usageError(code: string, message: string, hint: string): FerryError {
-  return new FerryError({ kind: 'usage', code, message, hint });
 }

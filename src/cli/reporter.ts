@@ -90,6 +90,7 @@ class Pace {
       this.#task = progress.task;
       this.#startedAt = performance.now();
     }
+    if (progress.unit === 'seconds') return describeWait(progress);
     const elapsed = performance.now() - this.#startedAt;
     const format = progress.unit === 'bytes' ? formatBytes : formatCount;
     const rate = elapsed > 0 ? (progress.done / elapsed) * 1000 : 0;
@@ -104,6 +105,12 @@ class Pace {
     }
     return `${progress.task}: ${parts.join(', ')}`;
   }
+}
+
+/** Time passes at a rate that everybody knows. */
+function describeWait({ task, done, total }: Progress): string {
+  const left = total === undefined ? '' : `, ${formatDuration((total - done) * 1000)} left`;
+  return `${task}: ${formatDuration(done * 1000)}${left}`;
 }
 
 /** Lets the last report of a task through whatever the time: a bar that stops at 98% looks like a failure. */

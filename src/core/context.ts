@@ -1,7 +1,7 @@
 /** How far a task has come. `total` is absent while it cannot be known. */
 export interface Progress {
   readonly task: string;
-  readonly unit: 'bytes' | 'keys' | 'resources';
+  readonly unit: 'bytes' | 'keys' | 'resources' | 'seconds';
   readonly done: number;
   readonly total?: number;
 }

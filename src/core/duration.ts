@@ -21,9 +21,14 @@ export function parseDuration(text: string, option: string): number {
   throw new FerryError({
     kind: 'usage',
     code: 'DURATION_UNUSABLE',
-    message: `${option} ${JSON.stringify(text)} is no span of time.`,
+    message: `${option} ${JSON.stringify(text)} is not a duration.`,
     hint: 'Use a number and one of s, m, h, d and w, such as 10m, 26h or 30d.',
   });
+}
+
+/** As `parseDuration`; a bare number counts seconds. */
+export function parseSeconds(text: string, option: string): number {
+  return /^\d+(\.\d+)?$/.test(text) && Number(text) > 0 ? Number(text) * 1000 : parseDuration(text, option);
 }
 
 /** A thousand years: beyond it, dates end. */

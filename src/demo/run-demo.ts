@@ -144,6 +144,8 @@ async function settingsFor(
     enableAuth: true,
     configOnly: false,
     startTimeoutSeconds: 90,
+    watchSeconds: 4,
+    logFile: join(staged.directory, 'backend.log'),
   };
 }
 

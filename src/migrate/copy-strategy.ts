@@ -1,3 +1,4 @@
+import { formatDuration } from '../core/units.js';
 import type { RecordedSettings } from './settings.js';
 import { configureStep } from './steps/configure.js';
 import { differenceStep } from './steps/difference.js';
@@ -7,6 +8,7 @@ import { snapshotStep } from './steps/snapshot.js';
 import { startStep } from './steps/start.js';
 import { stopStep } from './steps/stop.js';
 import { verifyStep } from './steps/verify.js';
+import { watchStep } from './steps/watch.js';
 import type { Strategy } from './strategy.js';
 
 /** Load while the backend runs, stop it, carry over the difference, switch. See docs/decisions/0001. */
@@ -40,6 +42,12 @@ const configurationStrategy: Strategy = {
   ],
 };
 
-export function strategyFor({ configOnly }: Pick<RecordedSettings, 'configOnly'>): Strategy {
-  return configOnly ? configurationStrategy : copyStrategy;
+export function strategyFor({
+  configOnly,
+  watchSeconds,
+}: Pick<RecordedSettings, 'configOnly' | 'watchSeconds'>): Strategy {
+  const strategy = configOnly ? configurationStrategy : copyStrategy;
+  if (watchSeconds === 0) return strategy;
+  const title = `Watch for ${formatDuration(watchSeconds * 1000)}`;
+  return { ...strategy, steps: [...strategy.steps, { ...watchStep, title: `${title}: ${watchStep.title}` }] };
 }

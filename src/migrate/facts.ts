@@ -11,6 +11,7 @@ export const stepIds = [
   'configure',
   'start',
   'verify',
+  'watch',
 ] as const;
 
 export type StepId = (typeof stepIds)[number];
@@ -54,6 +55,8 @@ export interface Facts {
   };
   readonly start: { readonly answeredAt: string; readonly downtimeMilliseconds: number };
   readonly verify: { readonly proofs: readonly Proof[]; readonly digest: ContentDigest | null };
+  /** Absent where the operator did not want to wait for it. */
+  readonly watch?: { readonly seconds: number; readonly proofs: readonly Proof[] };
 }
 
-export type FactsOf<Id extends StepId> = Facts[Id];
+export type FactsOf<Id extends StepId> = NonNullable<Facts[Id]>;

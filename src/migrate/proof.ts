@@ -1,10 +1,23 @@
 /** One thing that was looked at after the start, and what it showed. */
 export interface Proof {
   readonly what: string;
-  readonly outcome: 'proven' | 'failed' | 'not-checked';
+  /** `warning`: it works, and something about it needs the operator's eyes. */
+  readonly outcome: 'proven' | 'warning' | 'failed' | 'not-checked';
   readonly found: string;
+  /** Of a failure: the store is not what it was proven to be. Absent where something merely does not work. */
+  readonly disproven?: true;
 }
 
 export const proven = (what: string, found: string): Proof => ({ what, outcome: 'proven', found });
+export const doubtful = (what: string, found: string): Proof => ({ what, outcome: 'warning', found });
 export const failed = (what: string, found: string): Proof => ({ what, outcome: 'failed', found });
 export const notChecked = (what: string, found: string): Proof => ({ what, outcome: 'not-checked', found });
+
+export function describeProofs(proofs: readonly Proof[]): string[] {
+  return proofs.map(({ what, outcome, found }) => `  ${outcome.padEnd(12)}${what}: ${found}`);
+}
+
+/** Of the proofs that came out so, what a sentence says of them. */
+export function saidOf(proofs: readonly Proof[], outcome: Proof['outcome']): string[] {
+  return proofs.filter((proof) => proof.outcome === outcome).map(({ what, found }) => `${what}: ${found}`);
+}

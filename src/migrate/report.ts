@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
 import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';
+import { describeProofs } from './proof.js';
 import type { RecordedSettings } from './settings.js';
 
 type PrefixSums = Facts['snapshot']['prefixes'][number];
@@ -54,7 +55,7 @@ function describeSums({ prefix, keys, bytes }: PrefixSums): string {
 }
 
 export function describeReport(report: MigrationReport): string {
-  const { snapshot, load, difference, start, verify, configure } = report.facts;
+  const { snapshot, load, difference, start, verify, watch, configure } = report.facts;
   return [
     `Migrated to ${report.endpoints.join(', ')}.`,
     '',
@@ -75,7 +76,10 @@ export function describeReport(report: MigrationReport): string {
     ...report.leftBehind.map(describeSums),
     '',
     'Proofs:',
-    ...verify.proofs.map(({ what, outcome, found }) => `  ${outcome.padEnd(12)}${what}: ${found}`),
+    ...describeProofs(verify.proofs),
+    ...(watch === undefined
+      ? []
+      : ['', `Watched for ${formatDuration(watch.seconds * 1000)} since:`, ...describeProofs(watch.proofs)]),
     '',
     'Changed:',
     ...[...configure.backendYml, ...configure.environment].map((line) => `  ${line}`),

@@ -85,3 +85,15 @@ export async function connectTarget(
 function targetOptions(context: Context, settings: RecordedSettings, secrets: Secrets): ConnectOptions {
   return { endpoints: settings.endpoints, tls: secrets.targetTls, signal: context.signal };
 }
+
+/** As the backend connects: with its own login where the target has auth. */
+export async function backendOptions(
+  context: Context,
+  settings: RecordedSettings,
+  secrets: Secrets,
+  resources: RunResources,
+): Promise<ConnectOptions> {
+  const anonymous = targetOptions(context, settings, secrets);
+  const hasAuth = await (await resources.target()).auth.enabled();
+  return hasAuth ? { ...anonymous, credentials: secrets.sensu } : anonymous;
+}

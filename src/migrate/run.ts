@@ -85,6 +85,7 @@ interface Beginning {
 async function whereToGoOn(run: RunState, resources: RunResources): Promise<Beginning> {
   const done = (id: StepId): boolean => run.facts[id] !== undefined;
   const strategy = strategyFor(run.settings);
+  if (done('verify') && run.settings.watchSeconds > 0) return { first: 'watch', strategy };
   if (done('start')) return { first: 'verify', strategy };
   if (await targetIsInUse(run, resources)) {
     return { first: 'start', strategy: { ...strategy, pointOfNoReturn: 'start' } };

@@ -27,6 +27,10 @@ export const recordedSettingsSchema = z.object({
   /** Journals of earlier releases do not say. */
   configOnly: z.boolean().default(false),
   startTimeoutSeconds: z.number().positive(),
+  /** 0: the migration ends with its proofs. Journals of earlier releases do not say. */
+  watchSeconds: z.number().nonnegative().default(0),
+  /** Absent: the journal of the unit, where systemd starts the backend. */
+  logFile: z.string().optional(),
 });
 
 export type RecordedSettings = z.infer<typeof recordedSettingsSchema>;

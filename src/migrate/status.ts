@@ -1,9 +1,9 @@
-import { stepIds } from './facts.js';
+import { strategyFor } from './copy-strategy.js';
 import type { RunState } from './journal.js';
 import type { RolledBack } from './run.js';
 
 export function describeRun(run: RunState): string {
-  const steps = stepIds.map((id) => {
+  const steps = strategyFor(run.settings).steps.map(({ id }) => {
     const state = run.facts[id] !== undefined ? 'done' : run.started.has(id) ? 'begun' : '-';
     return `  ${id.padEnd(12)}${state}`;
   });
@@ -27,6 +27,9 @@ function standing(run: RunState): string {
       return 'failed and undone; the backend runs on its embedded store';
     case undefined:
       if (run.rollbackBegun) return 'on the way back when it was cut off: roll back now';
+      if (run.facts.verify !== undefined) {
+        return 'the backend runs on the external etcd, verified; the watch after it failed or was cut off: resume watches again, rollback goes back';
+      }
       return run.started.has('stop') && run.facts.start === undefined
         ? 'cut off while the backend was away: resume or roll back now'
         : 'not finished: resume or roll back';

@@ -189,7 +189,7 @@ async function firstOf(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _part of stream) return;
 }
 
-function throwawayKey(prefix: Buffer): Buffer {
+export function throwawayKey(prefix: Buffer): Buffer {
   return Buffer.concat([prefix, Buffer.from(`sensu-ferry-verify/${randomBytes(16).toString('hex')}`)]);
 }
 
@@ -198,6 +198,6 @@ function absent(key: Buffer): { key: Buffer; modRevision: Revision } {
   return { key, modRevision: 0n as Revision };
 }
 
-function randomLeaseId(): LeaseId {
+export function randomLeaseId(): LeaseId {
   return (randomBytes(8).readBigUInt64BE() >> 1n) as LeaseId;
 }

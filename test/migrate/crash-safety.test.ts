@@ -154,7 +154,7 @@ describe('a journal', () => {
     const settings = {
       ...{ backendConfig: '/b', envFile: '/e', endpoints: ['http://e:2379'], tls: {}, sourceTls: {} },
       ...{ stopCommand: 's', startCommand: 's', sensuPasswordFile: '/p', profile: 'documented' as const },
-      ...{ enableAuth: true, configOnly: false, startTimeoutSeconds: 60 },
+      ...{ enableAuth: true, configOnly: false, startTimeoutSeconds: 60, watchSeconds: 0 },
     };
     const run = join(folder, 'run');
     const journal = await Journal.create(run, { type: 'begun', at, tool: 't', settings });

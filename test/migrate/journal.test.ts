@@ -19,6 +19,7 @@ const settings: RecordedSettings = {
   enableAuth: true,
   configOnly: false,
   startTimeoutSeconds: 60,
+  watchSeconds: 0,
 };
 const begun = { type: 'begun', at, tool: 'sensu-ferry 0.1.0', settings } as const;
 

@@ -41,6 +41,7 @@ async function findingsWith(
     enableAuth: false,
     configOnly: false,
     startTimeoutSeconds: 60,
+    watchSeconds: 0,
   };
   const { findings } = await findSource(context, settings);
   return findings.map(({ severity, code }) => `${severity} ${code}`);

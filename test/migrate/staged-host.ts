@@ -135,6 +135,7 @@ async function settingsFor(
     enableAuth: true,
     configOnly: false,
     startTimeoutSeconds: 90,
+    watchSeconds: 0,
   };
 }
 
@@ -154,9 +155,10 @@ function argumentsOf(settings: StagedHost['settings'], runDirectory: string): st
       settings.sensuPasswordFile,
     ],
     ...['--enable-auth', ...(settings.configOnly ? ['--config-only'] : [])],
+    ...(settings.logFile === undefined ? [] : ['--log-file', settings.logFile]),
     ...['--stop-command', settings.stopCommand, '--start-command', settings.startCommand],
     ...['--api-url', settings.apiUrl!, '--api-key-file', settings.apiKeyFile],
-    ...['--start-timeout', '90', '--run-dir', runDirectory, '--yes'],
+    ...['--start-timeout', '90', '--watch', `${settings.watchSeconds}s`, '--run-dir', runDirectory, '--yes'],
   ];
 }
 

@@ -1,0 +1,41 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { expect, it, onTestFinished } from 'vitest';
+import { rm } from 'node:fs/promises';
+import { startEtcd } from '../support/etcd.js';
+import { runFerry, startHost } from './staged-host.js';
+
+/** In the time of the watch, whenever that is. */
+const fault = `${JSON.stringify({
+  component: 'apid',
+  error: 'internal error: etcdserver: permission denied',
+  msg: 'invalid api key',
+  time: '2100-01-01T00:00:00Z',
+})}\n`;
+
+it('a backend that begins to fail after its start is found out, stays where it is, and can be watched again', async () => {
+  const logFile = join(tmpdir(), `sensu-ferry-${randomBytes(6).toString('hex')}.log`);
+  onTestFinished(() => rm(logFile, { force: true }));
+  await writeFile(logFile, fault);
+  const target = await startEtcd({ members: 3, until: 'test' });
+  const host = await startHost(target, { watchSeconds: 3, logFile });
+
+  const first = await runFerry(host.args).finished;
+  expect(first.stderr).toMatch(/log of the backend: "permission denied" once/);
+  expect(first.stderr).toContain(`sensu-ferry migrate rollback --run-dir ${host.runDirectory}`);
+  expect(first.code).toBe(1);
+  expect(await host.servedStore()).toBe('external');
+  const status = await runFerry(['migrate', 'status', '--run-dir', host.runDirectory]).finished;
+  expect(status.stdout).toMatch(/verify +done\n +watch +begun/);
+
+  await writeFile(logFile, '');
+  const again = await runFerry(['migrate', 'resume', '--run-dir', host.runDirectory, '--yes', '--json'])
+    .finished;
+  expect(again.stderr).not.toContain('[8/9]');
+  const report = JSON.parse(again.stdout) as {
+    facts: { watch: { proofs: { what: string; outcome: string }[] } };
+  };
+  expect(report.facts.watch.proofs.map(({ outcome }) => outcome)).toEqual(Array(5).fill('proven'));
+}, 120_000);
