@@ -53,8 +53,10 @@ function lossLines(report: LossReport, withSecrets: boolean): string[] {
       'entity that create refuses, as an agent manages it',
       ({ namespace, name }) => inNamespace(namespace, name),
     ),
-    listed(report.silencesCutShort, 'silence that Sensu 6.12 cuts to a day', ({ namespace, name }) =>
-      inNamespace(namespace, name),
+    listed(
+      report.silencesCutShort,
+      'silence that Sensu 6.12 refuses or cuts to a day',
+      ({ namespace, name }) => inNamespace(namespace, name),
     ),
   ];
   return lines.filter((line) => line !== false && line !== undefined).map((line) => printable(line));

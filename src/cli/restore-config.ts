@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { EtcdClient } from '../etcd/client.js';
-import type { ConfigOptions } from '../restore/config/plan-config.js';
+import type { PlanOptions } from '../restore/config/plan-resource.js';
 import type { ConfigResult } from '../restore/config/apply-config.js';
 import type { ConfigPlan } from '../restore/config/planned.js';
 import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
@@ -30,7 +30,10 @@ export function addRestoreConfig(restore: Command): void {
       '--from <path>',
       'the YAML or JSON of dump or of sensuctl dump: a file, a folder, or - for standard input',
     )
-    .option('--with-events', 'send events too; Sensu runs each through its handlers again')
+    .option(
+      '--with-events',
+      'post events too, keepalives never; each is a new result to Sensu, and goes to its handlers again',
+    )
     .option('--refused-too', 'with --endpoints: put agent-managed entities into etcd, which the API refuses')
     .option('--plan', 'show what would be done, field by field, and stop')
     .option('--yes', 'do not ask');
@@ -53,7 +56,7 @@ async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promi
       const { requireSameStore } = await import('../restore/config/write-directly.js');
       await requireSameStore(client, api);
     }
-    const plan = await planConfig(context, api, flags.from, { keys, ...optionsFrom(flags) });
+    const plan = await planConfig(context, api, flags.from, { keys, client, ...optionsFrom(flags) });
     for (const warning of plan.warnings) context.report.warn(warning);
     const words = await import('./config-text.js');
     if (flags.plan === true) {
@@ -70,7 +73,7 @@ async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promi
   }
 }
 
-function optionsFrom({ endpoints, refusedToo, withEvents }: RestoreConfigFlags): Omit<ConfigOptions, 'keys'> {
+function optionsFrom({ endpoints, refusedToo, withEvents }: RestoreConfigFlags): PlanOptions {
   const directly = endpoints === undefined ? 'nothing' : refusedToo === true ? 'refused-too' : 'api-keys';
   return { directly, withEvents: withEvents === true };
 }

@@ -1,6 +1,8 @@
 import { apiKeyHint } from '../sensu/values.js';
 import { objectAt, textAt, type ApiResource } from '../sensu/resources/api-value.js';
+import { eventParts } from '../sensu/resources/event.js';
 import { passwordHash, redactedPaths } from '../sensu/resources/secrets.js';
+import { endOfSilence, isEndless } from '../sensu/resources/silence.js';
 import type { DumpItem } from './item.js';
 
 /** Some of many, and how many there are. */
@@ -38,7 +40,7 @@ export interface LossReport {
   readonly skippedTypes: readonly { readonly type: string; readonly why: string }[];
   /** Entities that an agent manages: `create` is refused, and the agent makes them anew. */
   readonly refusedEntities: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
-  /** Silences without an end, or one that is more than a day away: Sensu 6.12 cuts them to a day. */
+  /** Silences without an end, or one that is more than a day away: Sensu 6.12 cuts or refuses them. */
   readonly silencesCutShort: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
   /** Events that go to handlers when they are created. */
   readonly eventsHandledAgain: number;
@@ -178,8 +180,8 @@ function losesAnything(report: Omit<LossReport, 'loses'>): boolean {
 export function nameOf({ type, metadata, spec }: ApiResource): ResourceName {
   const namespace = textAt(metadata, 'namespace');
   if (type !== 'Event') return { type, namespace, name: textAt(metadata, 'name') };
-  const part = (name: string): string => textAt(objectAt(objectAt(spec, name), 'metadata'), 'name');
-  return { type, namespace, name: [part('entity'), part('check')].filter((one) => one !== '').join('/') };
+  const { entity, check } = eventParts(spec);
+  return { type, namespace, name: [entity, check].filter((one) => one !== '').join('/') };
 }
 
 /** Sensu sets these anew. */
@@ -197,9 +199,7 @@ function pathsOfSecrets({ type, metadata, spec }: ApiResource, isMasked: boolean
 }
 
 function isCutShort(spec: ApiResource['spec'], now: bigint): boolean {
-  const end = spec['expire_at'];
-  const seconds = typeof end === 'bigint' || typeof end === 'number' ? BigInt(end) : 0n;
-  return seconds === 0n || seconds > now + day;
+  return isEndless(spec) || endOfSilence(spec) > now + day;
 }
 
 function isHandled(check: ApiResource['spec']): boolean {

@@ -248,7 +248,7 @@ describe('a silence that the double takes', () => {
   /** The trap of 6.12: nobody can restore a silence of a week. */
   it('lasts a day at most', async () => {
     const failure = await failureOf(put('Silenced', metadata, { subscription: 'linux', expire: 86_401 }));
-    expect(failure.code).toBe('API_INVALID');
+    expect(failure.code).toBe('API_SILENCE_TOO_LONG');
   });
 
   it('ends after a day when it has no end', async () => {

@@ -94,12 +94,8 @@ function limitSilence(resource: ApiResource, username: string): ApiResource {
   const begin = Number(spec['begin'] ?? 0) || Math.floor(Date.now() / 1000);
   const expire = Number(spec['expire'] ?? 0);
   if (expire > longestSilence) {
-    throw new ApiFault(
-      'invalid',
-      'resource is invalid: the silence is longer than the maximum that is allowed',
-    );
+    throw new ApiFault('internal', 'Threshold reached: silenced crossed maximum duration allowed');
   }
   const expireAt = Number(spec['expire_at'] ?? 0) || begin + (expire > 0 ? expire : longestSilence);
-  const creator = textAt(spec, 'creator') || username;
-  return { ...resource, spec: { ...spec, begin, expire, expire_at: expireAt, creator } };
+  return { ...resource, spec: { ...spec, begin, expire, expire_at: expireAt, creator: username } };
 }

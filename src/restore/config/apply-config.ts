@@ -4,8 +4,10 @@ import type { EtcdClient } from '../../etcd/client.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { putResource } from '../../sensu/api/resources.js';
 import { forEachConcurrently } from '../concurrently.js';
+import type { Target } from './current.js';
 import { rankOf } from './order.js';
 import type { ConfigPlan, PlannedResource } from './planned.js';
+import { putSilence } from './put-silence.js';
 import { writeDirectly } from './write-directly.js';
 
 export interface FailedResource {
@@ -31,7 +33,7 @@ const failuresToGiveUp = 10;
  */
 export async function applyConfig(
   context: Context,
-  { api, client }: { readonly api: ApiConnection; readonly client: EtcdClient | undefined },
+  { api, client }: Target,
   plan: ConfigPlan,
 ): Promise<ConfigResult> {
   const work = plan.resources.filter(({ action }) => action !== 'equal' && action !== 'refused');
@@ -52,6 +54,7 @@ async function send(
   { action, resource, route }: PlannedResource,
 ): Promise<void> {
   if (action === 'write') await writeDirectly(context, client!, resource);
+  else if (resource.type === 'Silenced') await putSilence(api, route!, resource);
   else await putResource(api, route!, resource.name, resource, resource.namespace);
 }
 

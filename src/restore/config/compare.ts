@@ -1,4 +1,5 @@
 import {
+  integerAt,
   isApiObject,
   objectAt,
   textAt,
@@ -10,36 +11,38 @@ import {
 import { maskValue } from '../../sensu/resources/mask.js';
 import { passwordHash, redactNames } from '../../sensu/resources/secrets.js';
 import { changedFields, type FieldChange } from '../../snapshot/diff/fields.js';
+import { fieldsSetBySensu } from './set-by-sensu.js';
 
 /**
  * The fields that a PUT of the dump's resource would change, as they may be shown. Fields that are empty on one
- * side and left out on the other are the same to Sensu. Who made a resource is no matter of its configuration: the
- * API sets `created_by` to whoever asks.
+ * side and left out on the other are the same to Sensu. What Sensu sets itself is left out: who made a resource, to
+ * which the API sets `created_by`, and `fieldsSetBySensu`.
  */
 export function changesTo(current: ApiResource, wanted: ApiResource): FieldChange[] {
   const names = redactNames(wanted.spec);
-  const changes = changedFields(comparable(current), comparable(wanted), '');
+  const ignored = fieldsSetBySensu(current, wanted);
+  const changes = changedFields(comparable(current, ignored), comparable(wanted, ignored), '');
   const shown = changes.map(({ path, before, after }) => ({
     path,
     before: before === undefined ? undefined : maskValue(path, before, names),
     after: after === undefined ? undefined : maskValue(path, after, names),
   }));
-  return hasHash(wanted) ? [...shown, hashChange] : shown;
+  return [...shown, ...hashChanges(current, wanted)];
 }
 
-/** The API never shows a hash, so that whether it is another one cannot be known. */
-const hashChange: FieldChange = {
-  path: 'spec.password_hash',
-  before: '(not shown)',
-  after: '(from the dump)',
-};
-
-function hasHash(resource: ApiResource): boolean {
-  return resource.type === 'User' && passwordHash(resource) !== '';
+/** The API never shows a hash: whether it is another one can be told only of a user that was read from etcd. */
+function hashChanges(current: ApiResource, wanted: ApiResource): FieldChange[] {
+  if (wanted.type !== 'User') return [];
+  const [before, after] = [passwordHash(current), passwordHash(wanted)];
+  if (after === '' || before === after) return [];
+  const shown = before === '' ? '(not shown)' : '(another)';
+  return [{ path: 'spec.password_hash', before: shown, after: '(from the dump)' }];
 }
 
-function comparable({ type, metadata, spec }: ApiResource): ApiObject {
-  const own = type === 'User' ? without(spec, ['password', 'password_hash']) : spec;
+function comparable({ type, metadata, spec }: ApiResource, ignored: readonly string[]): ApiObject {
+  // Sensu writes -1 or 0 into a silence without an end.
+  const isWithoutLength = type === 'Silenced' && integerAt(spec, 'expire') <= 0n;
+  const own = without(spec, isWithoutLength ? [...ignored, 'expire'] : ignored);
   return tidy({ metadata: without(metadata, ['created_by']), spec: own }) as ApiObject;
 }
 

@@ -1,26 +1,25 @@
 import type { Context } from '../../core/context.js';
-import { FerryError } from '../../core/errors.js';
 import { dumpError } from '../../dump/read/place.js';
 import { readDump, type DumpAccess } from '../../dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
+import type { EtcdClient } from '../../etcd/client.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { listResources } from '../../sensu/api/resources.js';
-import { listPath, routeOf, type ApiRoute } from '../../sensu/api/routes.js';
+import { routeOf } from '../../sensu/api/routes.js';
 import { textAt, without, type ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource } from '../../sensu/resources/encode-resource.js';
 import { FieldError } from '../../sensu/resources/field-error.js';
-import { passwordHash, redacted, redactedPaths } from '../../sensu/resources/secrets.js';
 import { forEachConcurrently } from '../concurrently.js';
-import { changesTo, isAgentManaged } from './compare.js';
-import { readCurrent, type CurrentReader } from './current.js';
+import { readCurrent } from './current.js';
+import { refuseKeysWithoutUser } from './key-owners.js';
 import { inApplyOrder } from './order.js';
-import type { Action, ConfigPlan, PlannedResource, Refusal } from './planned.js';
+import { planResource, type PlanOptions } from './plan-resource.js';
+import { warningsOf } from './plan-warnings.js';
+import type { ConfigPlan, PlannedResource } from './planned.js';
 
-export interface ConfigOptions extends DumpAccess {
-  /** Events are sent too; Sensu runs each through its handlers again. */
-  readonly withEvents: boolean;
-  /** API keys, which the API does not take, are written into etcd; `refused-too`: agent-managed entities as well. */
-  readonly directly: 'nothing' | 'api-keys' | 'refused-too';
+export interface ConfigOptions extends DumpAccess, PlanOptions {
+  /** The etcd beside the API. With it, what the API masks is compared too. */
+  readonly client?: EtcdClient | undefined;
 }
 
 const requestsAtOnce = 16;
@@ -45,16 +44,18 @@ export async function planConfig(
   }
   const ordered = inApplyOrder(resources);
   const namespaces = await namespacesOf(api, ordered);
-  const current = readCurrent(api, ordered);
+  const current = readCurrent({ api, client: options.client }, ordered);
+  const surroundings = { api, namespaces, current, options, now: context.clock.now() };
   const planned = new Map<DumpResource, PlannedResource>();
   await forEachConcurrently(ordered, requestsAtOnce, async (resource) => {
     context.signal.throwIfAborted();
-    planned.set(resource, await planOne(api, resource, { namespaces, current, options }));
+    planned.set(resource, await planResource(resource, surroundings));
   });
-  const all = ordered.map((resource) => planned.get(resource)!);
-  const sent = all.filter(({ action }) => action !== 'equal' && action !== 'refused');
-  warnings.push(...sent.flatMap(({ resource }) => redactedFields(resource)));
-  warnings.push(...sent.flatMap(({ resource }) => ownLogin(resource, api)));
+  const all = await refuseKeysWithoutUser(
+    api,
+    ordered.map((resource) => planned.get(resource)!),
+  );
+  warnings.push(...warningsOf(all, api, surroundings.now));
   return { source, api: api.shownUrl, resources: all, warnings };
 }
 
@@ -103,26 +104,6 @@ function withoutClearPassword(resource: DumpResource): ApiResource {
   return { ...resource, spec: without(resource.spec, ['password']) };
 }
 
-/** A dump of the API holds REDACTED in the place of what it hid: put back, that is what the entity has. */
-function redactedFields(resource: DumpResource): string[] {
-  if (resource.type !== 'Entity') return [];
-  const lost = redactedPaths(resource.metadata, resource.spec, true);
-  if (lost.length === 0) return [];
-  return [
-    `${showResource(resource)}: ${lost.join(', ')} are ${redacted} in the dump, and will be in the store. Make the dump from a store, with --with-secrets, to keep them.`,
-  ];
-}
-
-/** The user that this restore itself logs in as. Tokens last for minutes; behind them it must log in again. */
-function ownLogin({ type, name, spec }: DumpResource, { username }: ApiConnection): string[] {
-  if (type !== 'User' || username === undefined || name !== username) return [];
-  const becomes =
-    spec['disabled'] === true ? 'is disabled in the dump' : 'gets the password that the dump has';
-  return [
-    `User ${name}, who this logs in as, ${becomes}: what follows may fail when its token has expired. Log in with --api-key-file, or as another user.`,
-  ];
-}
-
 async function namespacesOf(
   api: ApiConnection,
   resources: readonly DumpResource[],
@@ -133,92 +114,4 @@ async function namespacesOf(
     names.add(textAt(metadata, 'name'));
   }
   return names;
-}
-
-interface Surroundings {
-  readonly namespaces: ReadonlySet<string>;
-  readonly current: CurrentReader;
-  readonly options: ConfigOptions;
-}
-
-async function planOne(
-  api: ApiConnection,
-  resource: DumpResource,
-  { namespaces, current, options }: Surroundings,
-): Promise<PlannedResource> {
-  const { type, apiVersion, namespace } = resource;
-  const route = routeOf(type, apiVersion);
-  if (apiVersion === 'core/v3' && type === 'ResourceTemplate') return refuse(resource, 'resource-template');
-  if (apiVersion === 'core/v3' && route !== undefined) return refuse(resource, 'half-entity');
-  if (route === undefined) return refuse(resource, 'unknown-type');
-  if (namespace !== undefined && !namespaces.has(namespace)) return refuse(resource, 'namespace-missing');
-  if (type === 'Event' && !options.withEvents) return refuse(resource, 'event');
-  try {
-    if (route.edition === 'commercial' && !(await isServed(api, route)))
-      return refuse(resource, 'other-type');
-    return planFor(resource, await current(resource, route), route, options);
-  } catch (error) {
-    if (error instanceof FerryError && error.code === 'API_NAME_UNUSABLE')
-      return refuse(resource, 'name-unusable');
-    throw error;
-  }
-}
-
-/** A build of the open source has no commercial types, and says of the list what it says of one that is missing. */
-async function isServed(api: ApiConnection, route: ApiRoute): Promise<boolean> {
-  try {
-    await api.request('GET', `${listPath(route)}?limit=1`);
-    return true;
-  } catch (error) {
-    if (error instanceof FerryError && notServed.has(error.code)) return false;
-    throw error;
-  }
-}
-
-const notServed = new Set([
-  'API_NOT_FOUND',
-  'API_LICENCE_NEEDED',
-  'API_ANSWER_UNUSABLE',
-  'API_METHOD_REFUSED',
-]);
-
-function planFor(
-  resource: DumpResource,
-  current: ApiResource | undefined,
-  route: ApiRoute,
-  options: ConfigOptions,
-): PlannedResource {
-  const fields = current === undefined ? [] : changesTo(current, resource);
-  if (current !== undefined && fields.length === 0) return plan(resource, 'equal', route);
-  const refusal = refusalFor(resource, current);
-  if (refusal === undefined) {
-    return { ...plan(resource, current === undefined ? 'create' : 'change', route), fields };
-  }
-  return current === undefined && mayWrite(refusal, options)
-    ? plan(resource, 'write')
-    : refuse(resource, refusal);
-}
-
-/** What Sensu is known to refuse, so that it is not even asked. */
-function refusalFor(resource: DumpResource, current: ApiResource | undefined): Refusal | undefined {
-  const { type, spec } = resource;
-  if (type === 'APIKey') return 'api-key';
-  if (type === 'User' && passwordHash(resource) === '') return 'no-password';
-  if (type !== 'Entity') return undefined;
-  const isProxy = textAt(spec, 'entity_class') === 'proxy';
-  const isAgents = isAgentManaged(resource) || (!isProxy && current !== undefined && isAgentManaged(current));
-  return isAgents ? 'agent-managed' : undefined;
-}
-
-function mayWrite(refusal: Refusal, { directly }: ConfigOptions): boolean {
-  if (refusal === 'api-key') return directly !== 'nothing';
-  return refusal === 'agent-managed' && directly === 'refused-too';
-}
-
-function plan(resource: DumpResource, action: Action, route?: ApiRoute): PlannedResource {
-  return { resource, action, fields: [], refusal: undefined, route };
-}
-
-function refuse(resource: DumpResource, refusal: Refusal): PlannedResource {
-  return { ...plan(resource, 'refused'), refusal };
 }

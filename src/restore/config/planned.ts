@@ -6,8 +6,11 @@ import type { FieldChange } from '../../snapshot/diff/fields.js';
 export type Refusal =
   | 'no-password'
   | 'api-key'
+  | 'user-missing'
   | 'agent-managed'
   | 'event'
+  | 'event-passed'
+  | 'keepalive'
   | 'namespace-missing'
   | 'name-unusable'
   | 'half-entity'
@@ -19,9 +22,12 @@ export type Refusal =
 export const refusals: Readonly<Record<Refusal, string>> = {
   'no-password': 'the dump has no password hash of this user: make it from a store, with --with-secrets',
   'api-key': 'the API makes new keys only: add --endpoints to write it into etcd',
+  'user-missing': 'its user is neither there nor brought back by this restore',
   'agent-managed':
     'its agent manages it: it comes back when the agent connects, or by --refused-too with --endpoints',
   event: 'an event is run through its handlers again: add --with-events if you want that',
+  'event-passed': 'Sensu has a later result of this check',
+  keepalive: 'it would count as a sign of life of its agent, dead or not: Sensu makes it again by itself',
   'namespace-missing': 'its namespace is neither in the dump nor there',
   'name-unusable': 'the API has no path for its name',
   'half-entity': 'it is half of an entity, and the API takes whole ones: dump core/v2.Entity',
@@ -31,7 +37,7 @@ export const refusals: Readonly<Record<Refusal, string>> = {
 };
 
 /**
- * `create`, `change` and `equal`: through the API. `write`: straight into etcd, where there is nothing of the kind
+ * `create` and `change`: through the API. `equal`: nothing is to be done. `write`: straight into etcd, where there is nothing of the kind
  * yet. `refused`: not at all.
  */
 export type Action = 'create' | 'change' | 'equal' | 'write' | 'refused';
@@ -45,6 +51,10 @@ export interface PlannedResource {
   readonly refusal: Refusal | undefined;
   /** Of what goes through the API. */
   readonly route: ApiRoute | undefined;
+}
+
+export function refuse(resource: DumpResource, refusal: Refusal): PlannedResource {
+  return { resource, action: 'refused', fields: [], refusal, route: undefined };
 }
 
 export interface ConfigPlan {

@@ -6,10 +6,9 @@ import { parseJson } from '../../sensu/api/json.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { textAt } from '../../sensu/resources/api-value.js';
 import { encodeResource } from '../../sensu/resources/encode-resource.js';
-import { singleKey } from '../../store/sensu-root.js';
-import type { Revision, StoreEntry } from '../../store/view.js';
-
-const clusterIdKey = Buffer.from('/sensu.io/cluster_id');
+import { clusterIdKey } from '../../store/sensu-root.js';
+import type { Revision } from '../../store/view.js';
+import { entryAt } from './stored.js';
 
 /**
  * Makes sure that this etcd is the one that the API's backend is on: what is written past the API into another
@@ -64,10 +63,6 @@ function ownerKey({ type, namespace, spec }: DumpResource): Owner {
   }
   const name = namespace ?? '';
   return { key: Buffer.from(`/sensu.io/namespaces/${name}`), what: `its namespace ${JSON.stringify(name)}` };
-}
-
-async function entryAt(client: EtcdClient, key: Buffer): Promise<StoreEntry | undefined> {
-  return (await client.range(singleKey(key))).entries[0];
 }
 
 function ownerMissing(resource: DumpResource, what: string): FerryError {

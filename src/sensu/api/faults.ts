@@ -93,6 +93,14 @@ const tooLarge: Meaning = {
   hint: 'Set api-request-limit in backend.yml to 1572864 for the while, which is the most that etcd takes.',
 };
 
+/** `max-silenced-expiry-time-allowed`, a day unless it is set. Sensu's own answer has the status 500. */
+const silenceTooLong: Meaning = {
+  kind: 'refused',
+  code: 'API_SILENCE_TOO_LONG',
+  what: 'takes no silence that is as long as this',
+  hint: 'Set max-silenced-expiry-time-allowed in backend.yml to more, or give the silence an earlier end.',
+};
+
 /** The error for an answer that is no success. The words of Sensu are passed on, without keys in them. */
 export function faultOf(url: URL, status: number, body: string): FerryError {
   const said = readFault(body);
@@ -122,6 +130,8 @@ const permissionDenied = 4;
 function meaningOf(status: number, body: string, said: SensuFault | undefined): Meaning | undefined {
   // Sensu has no status of its own for this: it answers 500, which to try again would not help.
   if (said?.message !== undefined && /namespace .*does not exist/.test(said.message)) return namespaceMissing;
+  if (said?.message !== undefined && /silenced crossed maximum duration/.test(said.message))
+    return silenceTooLong;
   if (status === 413 || body.startsWith('Request exceeded max length')) return tooLarge;
   if (status >= 500) return failed;
   if (said?.code === permissionDenied) return meanings[403];

@@ -45,6 +45,13 @@ export function textAt(object: ApiObject, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** The whole number at a name, or 0n. */
+export function integerAt(object: ApiObject, name: string): bigint {
+  const value = object[name];
+  if (typeof value === 'bigint') return value;
+  return Number.isInteger(value) ? BigInt(value as number) : 0n;
+}
+
 /** The list at a name, or an empty one. */
 export function listAt(object: ApiObject, name: string): readonly ApiValue[] {
   const value = object[name];
