@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Context, Environment } from '../core/context.js';
+import type { Context, Environment, Reporter } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { isReadableByOthers, readSecretFile } from '../core/secret-file.js';
 import type { ConnectOptions, Credentials } from '../etcd/client.js';
@@ -54,12 +54,30 @@ export async function connectOptionsFrom(flags: ConnectionFlags, context: Contex
   return {
     endpoints,
     signal: context.signal,
+    report: onceEach(context.report),
     tls: await readTlsFiles({
       cacert: flags.cacert ?? (cacert || undefined),
       cert: flags.cert ?? (cert || undefined),
       key: flags.key ?? (key || undefined),
     }),
     ...(credentials && { credentials }),
+  };
+}
+
+/** A command may connect several times, and finds the same each time. */
+function onceEach(report: Reporter): Pick<Reporter, 'info' | 'warn'> {
+  const said = new Set<string>();
+  const once = (say: (sentence: string) => void) => (sentence: string) => {
+    if (!said.has(sentence)) say(sentence);
+    said.add(sentence);
+  };
+  return {
+    info: once((sentence) => {
+      report.info(sentence);
+    }),
+    warn: once((sentence) => {
+      report.warn(sentence);
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Reporter } from '../core/context.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry } from '../store/view.js';
 
 /** PEM contents, not paths. Without `ca` the system's roots are trusted. */
@@ -12,7 +13,7 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** How to reach a cluster. All endpoints have one scheme and lead to members of one cluster. */
+/** How to reach a cluster. All endpoints have one scheme; `connect` proves that they lead to members of one cluster. */
 export interface ConnectOptions {
   /** `http://host:port` or `https://host:port`; at least one. */
   readonly endpoints: readonly string[];
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   readonly deadlineMs?: number;
   /** Ends every request that is under way. */
   readonly signal?: AbortSignal;
+  /** Told what `connect` has found out about the cluster and the way to it. */
+  readonly report?: Pick<Reporter, 'info' | 'warn'>;
 }
 
 export interface RangeRequest extends KeyRange {
@@ -89,6 +92,31 @@ export interface Member {
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
   readonly isLearner: boolean;
+}
+
+export interface PassedOver {
+  readonly endpoint: string;
+  readonly reason: string;
+}
+
+/** What the endpoints of a connection lead to, as it was when the connection was made. */
+export interface Cluster {
+  /** Undefined where auth is on and nobody has logged in. */
+  readonly id: bigint | undefined;
+  /** As the cluster itself knows them; empty where that is not told. */
+  readonly members: readonly Member[];
+  /** One endpoint for each voting member that answers, in the order given. */
+  readonly voters: readonly string[];
+  /** True when no member that answers has a leader. */
+  readonly leaderless: boolean;
+  /** Endpoints of learners: they serve nothing that this program wants. */
+  readonly learners: readonly string[];
+  /** Those, and endpoints that do not answer. */
+  readonly passedOver: readonly PassedOver[];
+  /** Members that no endpoint leads to. */
+  readonly unnamed: readonly Member[];
+  /** All that were given, in one form. */
+  readonly endpoints: readonly string[];
 }
 
 export interface MemberStatus {
@@ -172,6 +200,7 @@ export interface LeaseKeeper {
  */
 export interface EtcdClient {
   readonly endpoints: readonly string[];
+  readonly cluster: Cluster;
   range(request: RangeRequest): Promise<RangeResult>;
   txn(request: TxnRequest): Promise<TxnResult>;
   /** Grants a lease with the id it had. `exists`: the id is taken already, with whatever TTL. */

@@ -3,6 +3,7 @@ import type { Lease, LeaseId } from '../store/view.js';
 import { createAuth } from './auth.js';
 import type {
   Alarm,
+  Cluster,
   ConnectOptions,
   EtcdAuth,
   EtcdClient,
@@ -16,12 +17,12 @@ import type {
   TxnResult,
   WriteOperation,
 } from './client.js';
+import { reportCluster } from './cluster.js';
 import { diagnose } from './diagnose.js';
 import { normalizeEndpoints } from './endpoints.js';
 import { StreamLeaseKeeper } from './lease-keeper.js';
 import {
   alarmsCall,
-  authenticateCall,
   membersCall,
   rangeCall,
   readAlarms,
@@ -32,27 +33,33 @@ import {
   snapshotPath,
   statusCall,
 } from './messages.js';
+import { surveyCluster } from './survey.js';
 import { Transport } from './transport.js';
 import { leaseIdOf, revisionOf } from './wire.js';
 
 /**
  * Connects to a cluster and, with credentials, logs in. Each endpoint is tried first below gRPC, so that a
- * closed port, a wrong CA and a wrong scheme are told apart; one that is reachable is enough.
- * @throws FerryError `usage`, `unreachable` or `denied`, naming the endpoint
+ * closed port, a wrong CA and a wrong scheme are told apart; one that is reachable is enough. Then each is asked which
+ * cluster it belongs to: see `surveyCluster`.
+ * @throws FerryError `usage`, `unreachable` or `denied`, naming the endpoint; as `surveyCluster`
  */
 export async function connect(options: ConnectOptions): Promise<EtcdClient> {
   const endpoints = normalizeEndpoints(options.endpoints);
-  const faults = await Promise.all(endpoints.map((endpoint) => diagnose(endpoint, options.tls ?? {})));
+  const diagnoses = await Promise.all(
+    endpoints.map(async (endpoint) => [endpoint, await diagnose(endpoint, options.tls ?? {})] as const),
+  );
   options.signal?.throwIfAborted();
-  const [reachable, away] = [
-    endpoints.filter((_endpoint, index) => faults[index] === undefined),
-    endpoints.filter((_endpoint, index) => faults[index] !== undefined),
-  ];
-  if (reachable.length === 0) throw faults[0]!;
-  const transport = new Transport([...reachable, ...away], options);
+  const faults = new Map<string, FerryError>();
+  for (const [endpoint, fault] of diagnoses) if (fault !== undefined) faults.set(endpoint, fault);
+  const reachable = endpoints.filter((endpoint) => !faults.has(endpoint));
+  if (reachable.length === 0) throw faults.get(endpoints[0]!)!;
+  const transport = new Transport([...reachable, ...faults.keys()], options);
   try {
-    if (options.credentials !== undefined) await transport.request(authenticateCall(options.credentials));
-    return new GrpcEtcdClient(transport);
+    const cluster = await surveyCluster(transport, reachable, faults);
+    transport.useCluster(cluster);
+    if (options.report) reportCluster(cluster, options.report);
+    await transport.tokenIfAny();
+    return new GrpcEtcdClient(transport, cluster);
   } catch (error) {
     transport.close();
     throw error;
@@ -63,12 +70,14 @@ const nothing = Buffer.alloc(0);
 
 class GrpcEtcdClient implements EtcdClient {
   readonly endpoints: readonly string[];
+  readonly cluster: Cluster;
   readonly auth: EtcdAuth;
   readonly #transport: Transport;
   readonly #keepers = new Set<LeaseKeeper>();
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, cluster: Cluster) {
     this.#transport = transport;
+    this.cluster = cluster;
     this.endpoints = transport.endpoints;
     this.auth = createAuth(transport);
   }

@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { FerryError, systemCode } from '../core/errors.js';
 import type { TlsFiles } from './client.js';
+import { hostOf } from './endpoints.js';
 
 const timeoutMs = 4000;
 /** A server that says nothing for so long after a handshake has not refused it. */
@@ -13,7 +14,7 @@ const quietMs = 1000;
  */
 export async function diagnose(endpoint: string, files: TlsFiles): Promise<FerryError | undefined> {
   const url = new URL(endpoint);
-  const address = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
+  const address = { host: hostOf(endpoint), port: Number(url.port) };
   const failure = url.protocol === 'https:' ? await trySecure(address, files) : await tryPlain(address);
   return failure === undefined ? undefined : explain(endpoint, failure);
 }

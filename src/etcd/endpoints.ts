@@ -13,6 +13,11 @@ export function normalizeEndpoints(urls: readonly string[]): readonly string[] {
   return endpoints;
 }
 
+/** Name or address of a normalized endpoint, that of IPv6 without its brackets. */
+export function hostOf(endpoint: string): string {
+  return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+}
+
 function normalize(text: string): string {
   if (/[,\s]/.test(text)) throw unusable(text, 'A list of URLs stands where one URL belongs');
   let url: URL;

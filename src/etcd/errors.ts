@@ -48,8 +48,9 @@ export function isTokenEnded(error: unknown): boolean {
 export function isNotSent(error: unknown): boolean {
   return (
     isGrpcFailure(error) &&
-    error.code === GrpcStatus.unavailable &&
-    /No connection established|Failed to connect|Name resolution failed|no leader|not leader/.test(
+    // 3.6 and later send a learner's refusal with another code than 3.5.
+    (error.code === GrpcStatus.unavailable || isLearnersRefusal(error)) &&
+    /for learner|No connection established|Failed to connect|Name resolution failed|no leader|not leader/.test(
       error.details,
     )
   );
@@ -61,8 +62,28 @@ export function isPassing(error: unknown): boolean {
     isGrpcFailure(error) &&
     (error.code === GrpcStatus.unavailable ||
       isTimeout(error) ||
+      isLearnersRefusal(error) ||
       /leader changed|too many requests/.test(error.details))
   );
+}
+
+function isLearnersRefusal(error: GrpcFailure): boolean {
+  return /rpc not supported for learner/.test(error.details);
+}
+
+export function isLeaderless(error: unknown): boolean {
+  return isGrpcFailure(error) && /no leader|request timed out/.test(error.details);
+}
+
+/** `quorum`: how many members answer, of how many. */
+export function noLeader(quorum: string, cause: unknown): FerryError {
+  return new FerryError({
+    kind: 'unreachable',
+    code: 'ETCD_NO_LEADER',
+    message: `etcd has no leader: ${quorum}.`,
+    hint: 'Start the other members again: more than half of them must be up. Of members that cannot be started, snapshot save --data-dir takes what they hold.',
+    cause,
+  });
 }
 
 export function isTimeout(error: unknown): boolean {
@@ -162,6 +183,13 @@ const rows: readonly Row[] = [
     'ETCD_NO_LEADER',
     'has no leader',
     'More than half of the members must be up: etcdctl endpoint status --cluster.',
+  ],
+  [
+    /rpc not supported for learner/,
+    'unreachable',
+    'ETCD_LEARNER',
+    'is a learner, which answers almost nothing',
+    'Name a voting member, or promote this one: etcdctl member promote.',
   ],
   [/lease already exists/, 'failed', 'LEASE_EXISTS', 'has a lease of that id already', ''],
   [/requested lease not found/, 'failed', 'LEASE_NOT_FOUND', 'has no such lease', ''],

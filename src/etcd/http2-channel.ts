@@ -5,6 +5,7 @@ import {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
 } from 'node:http2';
+import { isIP, type LookupFunction } from 'node:net';
 import { finished } from 'node:stream/promises';
 import type { TlsFiles } from './client.js';
 import { GrpcError, GrpcStatus } from './errors.js';
@@ -21,12 +22,15 @@ export const largestAnswer = 64 * 1024 * 1024;
 export class Http2Channel {
   readonly #endpoint: string;
   readonly #tls: TlsFiles;
+  readonly #address: string | undefined;
   readonly #underWay = new Set<Http2Call>();
   #session: ClientHttp2Session | undefined;
 
-  constructor(endpoint: string, tls: TlsFiles) {
+  /** `address`: the one to dial of several that the endpoint's name has. */
+  constructor(endpoint: string, tls: TlsFiles, address?: string) {
     this.#endpoint = endpoint;
     this.#tls = tls;
+    this.#address = address;
   }
 
   /** @throws GrpcError */
@@ -78,6 +82,7 @@ export class Http2Channel {
     if (known !== undefined && !known.closed && !known.destroyed) return known;
     const session = connect(this.#endpoint, {
       ...this.#tls,
+      ...(this.#address !== undefined && { lookup: always(this.#address) }),
       settings: { initialWindowSize: flowControlWindow },
       // The windows are the bound; Node's own would cut streams short that fill them.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
@@ -90,6 +95,15 @@ export class Http2Channel {
     this.#session = session;
     return session;
   }
+}
+
+/** Resolves every name to that address. */
+function always(address: string): LookupFunction {
+  const family = isIP(address);
+  return (_name, { all }, found) => {
+    if (all === true) found(null, [{ address, family }]);
+    else found(null, address, family);
+  };
 }
 
 /** The answers of a call, each valid until the next is asked for. Throws a GrpcError unless the server ends it with its status OK. */

@@ -106,6 +106,29 @@ export function readStatus(bytes: Buffer): MemberStatus {
   return { ...status, errors };
 }
 
+/** Who answered: every answer of etcd has it. */
+export interface AnswerHeader {
+  /** 0n where a proxy answers that does not say. */
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+  /** 0n in the answers that are not about the store. */
+  readonly revision: Revision;
+}
+
+export function readHeader(bytes: Buffer): AnswerHeader {
+  const header: Mutable<AnswerHeader> = { clusterId: 0n, memberId: 0n, revision: 0n as Revision };
+  readAnswer(bytes, {
+    1: (reader) => {
+      nested(reader, {
+        1: (field) => (header.clusterId = field.uint64()),
+        2: (field) => (header.memberId = field.uint64()),
+        3: (field) => (header.revision = field.int64() as Revision),
+      });
+    },
+  });
+  return header;
+}
+
 export function readMembers(bytes: Buffer): Member[] {
   const members: Member[] = [];
   readAnswer(bytes, {

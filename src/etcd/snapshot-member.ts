@@ -1,12 +1,13 @@
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
-import type { EtcdClient, MemberStatus } from './client.js';
+import type { EtcdClient, MemberStatus, PassedOver } from './client.js';
+import { noHealthyMember } from './cluster.js';
 
 export interface MemberChoice {
   readonly endpoint: string;
   readonly name: string;
   readonly status: MemberStatus;
-  readonly passedOver: readonly { readonly endpoint: string; readonly reason: string }[];
+  readonly passedOver: readonly PassedOver[];
 }
 
 /** Entries of the raft log that a member may be behind the furthest one and still count as caught up. */
@@ -36,7 +37,7 @@ export async function chooseSnapshotMember(client: EtcdClient): Promise<MemberCh
     reason === undefined ? [] : [{ endpoint, reason }],
   );
   const chosen = fit.find(({ status }) => status.leader !== status.memberId) ?? fit[0];
-  if (chosen === undefined) throw noMember(passedOver);
+  if (chosen === undefined) throw noHealthyMember(passedOver);
   return { ...chosen, name: await nameOf(client, chosen.status.memberId), passedOver };
 }
 
@@ -77,14 +78,4 @@ function faultOf(
 async function nameOf(client: EtcdClient, memberId: bigint): Promise<string> {
   const members = await client.members();
   return members.find(({ id }) => id === memberId)?.name ?? formatId(memberId);
-}
-
-function noMember(passedOver: MemberChoice['passedOver']): FerryError {
-  const reasons = passedOver.map(({ endpoint, reason }) => `${endpoint}: ${reason}`).join('; ');
-  return new FerryError({
-    kind: 'source',
-    code: 'NO_HEALTHY_MEMBER',
-    message: `No member is fit for a snapshot (${reasons}).`,
-    hint: 'Bring one member to health first: etcdctl endpoint status --cluster.',
-  });
 }

@@ -1,8 +1,18 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sensuRoot, singleKey } from '../store/sensu-root.js';
-import type { ConnectOptions, Credentials } from './client.js';
-import { asEtcdError, isDenied, isNotSent, isPassing, isTimeout, isTokenEnded } from './errors.js';
+import type { Cluster, ConnectOptions, Credentials } from './client.js';
+import { describeQuorum } from './cluster.js';
+import {
+  asEtcdError,
+  isDenied,
+  isLeaderless,
+  isNotSent,
+  isPassing,
+  isTimeout,
+  isTokenEnded,
+  noLeader,
+} from './errors.js';
 import type { Etcd3Member } from './etcd3-member.js';
 import { Http2Channel, type Http2Call } from './http2-channel.js';
 import { authenticateCall, rangeCall, readToken } from './messages.js';
@@ -33,7 +43,15 @@ export interface DirectCall extends CallTraits {
 
 type Call = Etcd3Call | DirectCall;
 
+/** A way to a member: an endpoint, and which of the addresses that its name has where it has several. */
+export interface Door {
+  readonly endpoint: string;
+  readonly address?: string;
+}
+
 const patience = 3;
+/** How long a member may take to say which cluster it belongs to: it knows that by heart. */
+const askMs = 4000;
 
 /**
  * Requests to one member of a cluster: sessions, deadlines, cancelling. etcd3 is loaded with the first request that
@@ -46,19 +64,19 @@ class MemberTransport {
   readonly #channel: Http2Channel;
   #etcd3: Etcd3Member | undefined;
 
-  constructor(endpoint: string, options: ConnectOptions, deadlineMs: number) {
+  constructor({ endpoint, address }: Door, options: ConnectOptions, deadlineMs: number) {
     this.#endpoint = endpoint;
     this.#options = options;
     this.#deadlineMs = deadlineMs;
-    this.#channel = new Http2Channel(endpoint, options.tls ?? {});
+    this.#channel = new Http2Channel(endpoint, options.tls ?? {}, address);
   }
 
-  async unary(call: Call, token: string | undefined): Promise<unknown> {
+  async unary(call: Call, token: string | undefined, deadlineMs = this.#deadlineMs): Promise<unknown> {
     const metadata = {
       ...(token !== undefined && { token }),
       ...(call.needsLeader !== false && { hasleader: 'true' }),
     };
-    if ('path' in call) return this.#channel.unary(call.path, call.message, metadata, this.#deadlineMs);
+    if ('path' in call) return this.#channel.unary(call.path, call.message, metadata, deadlineMs);
     return (await this.#throughEtcd3()).unary(call, metadata);
   }
 
@@ -105,6 +123,9 @@ export class Transport {
   readonly #onAbort = (): void => {
     for (const member of this.#members.values()) member.cancelAll();
   };
+  /** The endpoints that requests may go to, one after the other. */
+  #rotation: readonly string[];
+  #cluster: Cluster | undefined;
   #preferred: string;
   #token: Promise<string> | undefined;
   #closed = false;
@@ -114,6 +135,7 @@ export class Transport {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? 10_000;
     this.#credentials = options.credentials;
+    this.#rotation = endpoints;
     this.#preferred = endpoints[0]!;
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -131,12 +153,22 @@ export class Transport {
     return this.#preferred;
   }
 
+  /** From now on requests go to those that answer first, and to no learner. */
+  useCluster(cluster: Cluster): void {
+    const { voters, learners } = cluster;
+    const rest = this.endpoints.filter((url) => !voters.includes(url) && !learners.includes(url));
+    this.#cluster = cluster;
+    this.#rotation = [...voters, ...rest];
+    this.#preferred = this.#rotation[0]!;
+  }
+
   /** Sends a request to whichever member answers, the one that answered last first. */
   async request(call: DirectCall): Promise<Buffer>;
   async request<Answer>(call: Etcd3Call): Promise<Answer>;
   async request(call: Call): Promise<unknown> {
     const giveUpAt = performance.now() + 2 * this.#deadlineMs;
     let pause = 50;
+    let leaderless: unknown;
     for (let attempt = 1; ; attempt += 1) {
       this.#options.signal?.throwIfAborted();
       const endpoint = this.#preferred;
@@ -144,12 +176,16 @@ export class Transport {
         return await this.#withSession(endpoint, call);
       } catch (error) {
         this.#options.signal?.throwIfAborted();
+        if (isLeaderless(error)) leaderless ??= error;
         // Also after a write that is not sent again: the next request must not wait for the same member.
         if (isPassing(error)) this.leave(endpoint);
         const again = isNotSent(error) || (call.repeatable === 'read' && this.#mayAnswer(error));
-        const tried = attempt >= patience * this.endpoints.length || performance.now() > giveUpAt;
-        if (!again || this.#closed || tried) throw asEtcdError(error, endpoint, this.#deadlineMs);
-        if (attempt % this.endpoints.length === 0) {
+        const tried = attempt >= patience * this.#rotation.length || performance.now() > giveUpAt;
+        if (!again || this.#closed || tried) {
+          // What the members say that are up explains more than that others are down.
+          throw this.failureOf(isPassing(error) ? (leaderless ?? error) : error, endpoint);
+        }
+        if (attempt % this.#rotation.length === 0) {
           await sleep(pause);
           pause *= 4;
         }
@@ -159,14 +195,14 @@ export class Transport {
 
   /** Whether a read that failed is worth another try. A member that was waited for in vain is not asked twice. */
   #mayAnswer(error: unknown): boolean {
-    return isPassing(error) && !(isTimeout(error) && this.endpoints.length === 1);
+    return isPassing(error) && !(isTimeout(error) && this.#rotation.length === 1);
   }
 
   /** From now on another member is asked first, if this one was. */
   leave(endpoint: string): void {
     if (this.#preferred !== endpoint) return;
-    const next = (this.endpoints.indexOf(endpoint) + 1) % this.endpoints.length;
-    this.#preferred = this.endpoints[next]!;
+    const next = (this.#rotation.indexOf(endpoint) + 1) % this.#rotation.length;
+    this.#preferred = this.#rotation[next]!;
   }
 
   /** Sends a request to that member alone. */
@@ -175,20 +211,48 @@ export class Transport {
       return (await this.#withSession(endpoint, call)) as Buffer;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
-      throw asEtcdError(error, endpoint, this.#deadlineMs);
+      throw this.failureOf(error, endpoint);
     }
+  }
+
+  /** Asks one member who it is, before it is known whether requests may go to it; with a session where one is given. */
+  async ask(door: Door, call: DirectCall, token?: string): Promise<Buffer> {
+    const askedFor = Math.min(askMs, this.#deadlineMs);
+    try {
+      return (await this.#member(door).unary(call, token, askedFor)) as Buffer;
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      throw asEtcdError(error, door.endpoint, askedFor);
+    }
+  }
+
+  /** A session of that member's own: another one may not know of it yet, or belong to another cluster. */
+  async logInAt(door: Door): Promise<string> {
+    const token = readToken(await this.ask(door, authenticateCall(this.#credentials!)));
+    this.#token ??= Promise.resolve(token);
+    return token;
+  }
+
+  /** Proves the credentials, if there are any, with whichever member answers. */
+  async tokenIfAny(): Promise<string | undefined> {
+    if (this.#credentials === undefined) return undefined;
+    if (this.#token === undefined) {
+      const token = readToken(await this.request(authenticateCall(this.#credentials)));
+      this.#token = Promise.resolve(token);
+    }
+    return this.#token;
   }
 
   /** Opens a stream on that member. The session is proven first: a stream cannot renew it. */
   async openServerStream(endpoint: string, path: string, message: Buffer): Promise<Http2Call> {
     this.throwIfAborted();
-    return this.#member(endpoint).serverStream(path, message, await this.#provenToken(endpoint));
+    return this.#member({ endpoint }).serverStream(path, message, await this.#provenToken(endpoint));
   }
 
   /** As `openServerStream`, on whichever member answers. */
   async openDuplex(service: Service, method: string): Promise<ClientDuplexStream<unknown, unknown>> {
     const token = await this.#provenToken();
-    return this.#member(this.#preferred).duplex(service, method, token);
+    return this.#member({ endpoint: this.#preferred }).duplex(service, method, token);
   }
 
   throwIfAborted(): void {
@@ -196,6 +260,8 @@ export class Transport {
   }
 
   failureOf(error: unknown, endpoint = this.#preferred): unknown {
+    const quorum = this.#cluster && describeQuorum(this.#cluster);
+    if (quorum !== undefined && isLeaderless(error)) return noLeader(quorum, error);
     return asEtcdError(error, endpoint, this.#deadlineMs);
   }
 
@@ -211,7 +277,7 @@ export class Transport {
       const session = await this.#session(endpoint, call);
       const used = this.#token;
       try {
-        return await this.#member(endpoint).unary(call, session);
+        return await this.#member({ endpoint }).unary(call, session);
       } catch (error) {
         // etcd3 renews without a bound, and knows one of the three messages only.
         if (session === undefined || !isTokenEnded(error) || renewals >= 3) throw error;
@@ -235,7 +301,7 @@ export class Transport {
 
   async #logIn(endpoint: string, credentials: Credentials): Promise<string> {
     return readToken(
-      (await this.#member(endpoint).unary(authenticateCall(credentials), undefined)) as Buffer,
+      (await this.#member({ endpoint }).unary(authenticateCall(credentials), undefined)) as Buffer,
     );
   }
 
@@ -245,16 +311,17 @@ export class Transport {
       await this.#withSession(endpoint, rangeCall({ ...singleKey(sensuRoot.start), countOnly: true }));
     } catch (error) {
       // A user who may not read there is known all the same.
-      if (!isDenied(error)) throw asEtcdError(error, endpoint, this.#deadlineMs);
+      if (!isDenied(error)) throw this.failureOf(error, endpoint);
     }
     return this.#token;
   }
 
-  #member(endpoint: string): MemberTransport {
-    const known = this.#members.get(endpoint);
+  #member(door: Door): MemberTransport {
+    const name = `${door.endpoint} ${door.address ?? ''}`;
+    const known = this.#members.get(name);
     if (known !== undefined) return known;
-    const member = new MemberTransport(endpoint, this.#options, this.#deadlineMs);
-    this.#members.set(endpoint, member);
+    const member = new MemberTransport(door, this.#options, this.#deadlineMs);
+    this.#members.set(name, member);
     return member;
   }
 }

@@ -24,6 +24,7 @@ export interface SavePlan extends SaveOptions {
 
 /** Of a running cluster. */
 export interface LiveSavePlan extends SavePlan {
+  /** Members that were not passed over when the connection was made. */
   readonly passedOver: MemberChoice['passedOver'];
 }
 
@@ -42,7 +43,9 @@ export interface SavedSnapshot {
 
 export async function planSave(client: EtcdClient, options: SaveOptions): Promise<LiveSavePlan> {
   const choice = await chooseSnapshotMember(client);
-  return { ...options, source: runningMember(client, choice), passedOver: choice.passedOver };
+  const known = new Set(client.cluster.passedOver.map(({ endpoint }) => endpoint));
+  const passedOver = choice.passedOver.filter(({ endpoint }) => !known.has(endpoint));
+  return { ...options, source: runningMember(client, choice), passedOver };
 }
 
 /** The name for a snapshot without its ending. */

@@ -32,9 +32,7 @@ test.each(['a web server', 'a server of another kind'])('the URL of %s', async (
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as net.AddressInfo;
-  const client = await connect({ endpoints: [`http://127.0.0.1:${port}`] });
-  onTestFinished(() => client.close());
-  await expect(client.range({ start: key })).rejects.toMatchObject({
+  expect(await failureOf({ endpoints: [`http://127.0.0.1:${port}`] })).toMatchObject({
     kind: 'unreachable',
     code: 'ENDPOINT_NOT_ETCD',
   });
@@ -125,9 +123,8 @@ test('a host that accepts and then keeps silent is given up within the deadline'
   });
   const { port } = server.address() as net.AddressInfo;
   const began = performance.now();
-  const client = await connect({ endpoints: [`http://127.0.0.1:${port}`], deadlineMs: 1000 });
-  onTestFinished(() => client.close());
-  await expect(client.range({ start: key })).rejects.toMatchObject({ kind: 'unreachable' });
+  const failure = await failureOf({ endpoints: [`http://127.0.0.1:${port}`], deadlineMs: 1000 });
+  expect(failure).toMatchObject({ kind: 'unreachable' });
   expect(performance.now() - began).toBeLessThan(6000);
 });
 
@@ -160,6 +157,13 @@ test('a cluster without a majority', async () => {
   await expect.poll(async () => (await client.status(endpoint)).leader, { timeout: 10_000 }).toBe(0n);
   await expect(client.txn({ writes: [{ type: 'put', key, value: Buffer.alloc(1) }] })).rejects.toMatchObject({
     kind: 'unreachable',
+  });
+  // A member that is down must not be blamed for what the one that is up cannot do.
+  const late = await etcd.connect();
+  await expect(late.range({ start: key })).rejects.toMatchObject({
+    kind: 'unreachable',
+    code: 'ETCD_NO_LEADER',
+    message: `etcd has no leader: 1 of its 3 members answers (${endpoint}).`,
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Context } from '../../core/context.js';
 import { formatBytes, formatId } from '../../core/units.js';
-import type { EtcdClient, Member, MemberStatus, TlsFiles } from '../../etcd/client.js';
+import type { Cluster, EtcdClient, Member, MemberStatus, PassedOver, TlsFiles } from '../../etcd/client.js';
 import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
 import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
@@ -35,7 +35,9 @@ export async function inspectTarget(
   wishes: TargetWishes,
 ): Promise<{ readonly facts: TargetFacts; readonly findings: readonly Finding[] }> {
   const members = await client.members();
-  const statuses = await Promise.all(client.endpoints.map((endpoint) => client.status(endpoint)));
+  const away = awayEndpoints(client.cluster);
+  const answering = client.endpoints.filter((endpoint) => !away.some((other) => other.endpoint === endpoint));
+  const statuses = await Promise.all(answering.map((endpoint) => client.status(endpoint)));
   const facts: TargetFacts = {
     clusterId: statuses[0]!.clusterId,
     members,
@@ -49,7 +51,9 @@ export async function inspectTarget(
   return {
     facts,
     findings: [
-      ...identity(facts, statuses, source),
+      ...identity(facts, source),
+      ...away.map(memberAway),
+      ...notNamed(client.cluster),
       ...versions(facts),
       ...health(statuses),
       ...(await alarms(client)),
@@ -63,21 +67,35 @@ export async function inspectTarget(
   };
 }
 
-function identity(
-  facts: TargetFacts,
-  statuses: readonly MemberStatus[],
-  source: SourceFacts | undefined,
-): Finding[] {
+function awayEndpoints({ learners, passedOver }: Cluster): readonly PassedOver[] {
+  return passedOver.filter(({ endpoint }) => !learners.includes(endpoint));
+}
+
+function memberAway({ endpoint, reason }: PassedOver): Finding {
+  return {
+    ...refusal(
+      'TARGET_MEMBER_AWAY',
+      `The member of the target at ${endpoint} does not take part: ${reason}.`,
+      'Bring it to health, or leave it out of --endpoints, which become those of the backend.',
+    ),
+    kind: 'unreachable',
+  };
+}
+
+function notNamed({ unnamed }: Cluster): Finding[] {
+  if (unnamed.length === 0) return [];
+  const urls = unnamed.map(({ name, clientUrls }) => `${name} (${clientUrls.join(' ')})`).join(', ');
+  return [
+    note(
+      'TARGET_MEMBERS_NOT_NAMED',
+      `Members of the target that --endpoints does not name: ${urls}.`,
+      'Name them too, so that the backend can go on when a member is away.',
+    ),
+  ];
+}
+
+function identity(facts: TargetFacts, source: SourceFacts | undefined): Finding[] {
   const findings: Finding[] = [];
-  if (statuses.some((status) => status.clusterId !== facts.clusterId)) {
-    findings.push(
-      refusal(
-        'TARGET_IS_SEVERAL_CLUSTERS',
-        'The target endpoints lead to members of different etcd clusters.',
-        'Give the client URLs of one cluster: etcdctl endpoint status shows the cluster id of each.',
-      ),
-    );
-  }
   if (facts.clusterId === source?.etcdClusterId) {
     findings.push(
       refusal(
