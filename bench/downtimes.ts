@@ -55,7 +55,7 @@ async function migrate(keys: number, binaries: EtcdBinaries, folder: string): Pr
         ...['--env-file', staged.envFile, '--endpoints', target.endpoints.join(',')],
         ...['--root-password-file', passwords, '--sensu-password-file', passwords, '--enable-auth'],
         ...['--stop-command', staged.stopCommand, '--start-command', staged.startCommand],
-        ...['--api-url', staged.apiUrl, '--run-dir', join(folder, 'run'), '--yes', '--json'],
+        ...['--api-url', staged.apiUrl, '--run-dir', join(folder, 'run'), '--watch', '0', '--yes', '--json'],
       ),
     );
     await writer.stop();

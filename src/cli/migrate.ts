@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { parseSeconds } from '../core/duration.js';
 import type { Finding } from '../migrate/findings.js';
+import type { MigrationReport } from '../migrate/report.js';
 import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
 import { collectUrls } from './connection-options.js';
@@ -44,9 +45,20 @@ interface RunFlags extends OutputOptions {
   readonly yes?: boolean;
 }
 
+interface VerifyFlags extends RunFlags {
+  readonly watch: string;
+}
+
 export function addMigrateCommands(migrate: Command): void {
   addEmbeddedToExternal(migrate);
   addRunCommand(migrate, 'status', 'show how far a migration has come').action(runs(status));
+  addRunCommand(
+    migrate,
+    'verify',
+    'look at a migrated backend again, as the migration itself did after the start',
+  )
+    .option('--watch <duration>', 'how long; 0 looks once', '0')
+    .action(runs(verify));
   addRunCommand(migrate, 'resume', 'go on with a migration that was cut off')
     .option('--yes', 'do not ask')
     .action(runs(resume, 'tidies-up-first'));
@@ -133,7 +145,7 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
   if (flags.yes === true) context.report.info(describeSteps(plan));
   await confirm(context, flags, describeSteps(plan), 'migrate');
   const report = await applyMigration(context, plan, secrets, toolName());
-  return { text: describeReport(report), json: report };
+  return { text: describeReport(report), json: report, exit: reportExit(report) };
 }
 
 /** As the migration itself would end before it begins. */
@@ -141,6 +153,11 @@ function planExit(findings: readonly Finding[]): ExitCode {
   const refusal = findings.find(({ severity }) => severity === 'refusal');
   if (refusal !== undefined) return exitCodeOf(refusal.kind ?? 'refused');
   return findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done;
+}
+
+/** The same warnings end the plan and the run with the same exit code. */
+function reportExit({ warnings }: MigrationReport): ExitCode {
+  return warnings.length > 0 ? ExitCode.warnings : ExitCode.done;
 }
 
 /** Also where nobody is asked, and with --quiet. */
@@ -214,7 +231,16 @@ async function resume(context: Context, flags: RunFlags): Promise<CommandResult>
   const directory = resolve(flags.runDir);
   await confirm(context, flags, describeRun(await readRun(directory)), 'go on with this migration');
   const report = await resumeMigration(context, directory, toolName());
-  return { text: describeReport(report), json: report };
+  return { text: describeReport(report), json: report, exit: reportExit(report) };
+}
+
+async function verify(context: Context, flags: VerifyFlags): Promise<CommandResult> {
+  const { describeVerification, verdictOf, verifyRun } = await import('../migrate/verify-run.js');
+  const done = await verifyRun(context, resolve(flags.runDir), watchSeconds(flags.watch));
+  const verdict = verdictOf(done);
+  const exit =
+    verdict === 'warnings' ? ExitCode.warnings : verdict === undefined ? ExitCode.done : exitCodeOf(verdict);
+  return { text: describeVerification(done), json: done, exit };
 }
 
 async function rollback(context: Context, flags: RunFlags): Promise<CommandResult> {

@@ -35,6 +35,10 @@ export const note = (code: string, sentence: string, remedy: string): Finding =>
   remedy,
 });
 
+export function warningsOf(findings: readonly Finding[]): string[] {
+  return findings.flatMap(({ severity, sentence }) => (severity === 'warning' ? [sentence] : []));
+}
+
 /** A refusal that is found after preflight ends the run. */
 export function throwRefusal({ severity, kind = 'refused', code, sentence, remedy }: Finding): void {
   if (severity !== 'refusal') return;

@@ -15,6 +15,8 @@ export type JournalEvent =
       readonly at: string;
       readonly tool: string;
       readonly settings: RecordedSettings;
+      /** What the plan warned of. Journals of earlier releases do not say. */
+      readonly warnings?: readonly string[];
     }
   | { readonly type: 'started'; readonly at: string; readonly step: StepId }
   | { readonly type: 'done'; readonly at: string; readonly step: StepId; readonly facts: unknown }
@@ -29,6 +31,8 @@ export type Outcome = 'migrated' | 'rolled-back' | 'given-up';
 export interface RunState {
   readonly settings: RecordedSettings;
   readonly begunAt: string;
+  /** What the plan warned of before. */
+  readonly warnings: readonly string[];
   readonly facts: Partial<Facts>;
   /** Steps that were begun, whether or not they ended. */
   readonly started: ReadonlySet<StepId>;
@@ -109,6 +113,7 @@ export async function readRun(directory: string): Promise<RunState> {
   return {
     settings: settings.data,
     begunAt: begun.at,
+    warnings: begun.warnings ?? [],
     facts: Object.fromEntries(done.map((event) => [event.step, event.facts])),
     started: new Set(events.flatMap((event) => (event.type === 'started' ? [event.step] : []))),
     lastError: events.findLast((event) => event.type === 'failed')?.error,

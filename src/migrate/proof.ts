@@ -1,3 +1,5 @@
+import { FerryError } from '../core/errors.js';
+
 /** One thing that was looked at after the start, and what it showed. */
 export interface Proof {
   readonly what: string;
@@ -20,4 +22,23 @@ export function describeProofs(proofs: readonly Proof[]): string[] {
 /** Of the proofs that came out so, what a sentence says of them. */
 export function saidOf(proofs: readonly Proof[], outcome: Proof['outcome']): string[] {
   return proofs.filter((proof) => proof.outcome === outcome).map(({ what, found }) => `${what}: ${found}`);
+}
+
+/** How a watch with such proofs ends. */
+export function failureOf(proofs: readonly Proof[]): 'integrity' | 'failed' | undefined {
+  const failures = proofs.filter(({ outcome }) => outcome === 'failed');
+  if (failures.length === 0) return undefined;
+  return failures.some(({ disproven }) => disproven) ? 'integrity' : 'failed';
+}
+
+/** @throws FerryError MIGRATION_UNVERIFIED (`integrity`) */
+export function refuseDisproven(proofs: readonly Proof[]): void {
+  const failures = saidOf(proofs, 'failed');
+  if (failures.length === 0) return;
+  throw new FerryError({
+    kind: 'integrity',
+    code: 'MIGRATION_UNVERIFIED',
+    message: failures.join('; '),
+    hint: '',
+  });
 }

@@ -2,7 +2,7 @@ import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
 import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';
-import { describeProofs } from './proof.js';
+import { describeProofs, saidOf } from './proof.js';
 import type { RecordedSettings } from './settings.js';
 
 type PrefixSums = Facts['snapshot']['prefixes'][number];
@@ -15,20 +15,30 @@ export interface MigrationReport {
   readonly carried: readonly PrefixSums[];
   /** What is in the safety snapshot and in the old store, but not on the target. */
   readonly leftBehind: readonly PrefixSums[];
+  /** What works and needs the operator's eyes, of the plan and of the run: they end it with another exit code. */
+  readonly warnings: readonly string[];
   readonly next: readonly string[];
 }
 
-export function reportOf(facts: Facts, runDirectory: string, settings: RecordedSettings): MigrationReport {
+/** @param planWarnings What the plan warned of before the run was begun. */
+export function reportOf(
+  facts: Facts,
+  runDirectory: string,
+  settings: RecordedSettings,
+  planWarnings: readonly string[],
+): MigrationReport {
   const isCarried = ({ prefix }: PrefixSums): boolean =>
     prefix !== outsideRoot && (!settings.configOnly || isConfiguration(Buffer.from(prefix)));
   const { prefixes } = facts.snapshot;
+  const seen = saidOf([...facts.verify.proofs, ...(facts.watch?.proofs ?? [])], 'warning');
   return {
     facts,
     runDirectory,
     endpoints: settings.endpoints,
     carried: prefixes.filter(isCarried),
     leftBehind: prefixes.filter((sums) => !isCarried(sums)),
-    next: nextSteps(settings, runDirectory, facts),
+    warnings: [...planWarnings, ...seen],
+    next: [...seen, ...nextSteps(settings, runDirectory, facts)],
   };
 }
 

@@ -7,6 +7,7 @@ import type { Revision } from '../store/view.js';
 import { appendIfPossible, runSteps, undoSteps, uninterrupted } from './apply.js';
 import { strategyFor } from './copy-strategy.js';
 import type { StepId } from './facts.js';
+import { warningsOf } from './findings.js';
 import { factsOf, Journal, readRun, type RunState } from './journal.js';
 import { refuseUnfit, type MigrationPlan } from './plan.js';
 import { readSecrets } from './read-secrets.js';
@@ -25,10 +26,11 @@ export async function applyMigration(
 ): Promise<MigrationReport> {
   refuseUnfit(plan);
   const { settings, runDirectory, source } = plan;
-  const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings } as const;
+  const warnings = warningsOf(plan.findings);
+  const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings, warnings } as const;
   const journal = await Journal.create(runDirectory, begun);
   const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, {}, () =>
+  return carryOut(work, journal, { facts: {}, warnings }, () =>
     Promise.resolve({ first: 'snapshot', strategy: strategyFor(settings) }),
   );
 }
@@ -50,7 +52,7 @@ export async function resumeMigration(
   const source = await findSource(context, settings, runDirectory);
   const journal = await Journal.reopen(runDirectory);
   const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, run.facts, (resources) => whereToGoOn(run, resources));
+  return carryOut(work, journal, run, (resources) => whereToGoOn(run, resources));
 }
 
 type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed'>;
@@ -58,14 +60,15 @@ type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed'>;
 async function carryOut(
   work: Work,
   journal: Journal,
-  facts: RunState['facts'],
+  { facts, warnings }: Pick<RunState, 'facts' | 'warnings'>,
   begin: (resources: RunResources) => Promise<Beginning>,
 ): Promise<MigrationReport> {
   const resources = new RunResources(work.context, work.settings, work.secrets);
   try {
     const { first, strategy } = await begin(resources);
     const step: StepContext = { ...work, facts: { ...facts }, resources, resumed: first !== 'snapshot' };
-    return reportOf(await runSteps(strategy, first, step, journal), work.runDirectory, work.settings);
+    const done = await runSteps(strategy, first, step, journal);
+    return reportOf(done, work.runDirectory, work.settings, warnings);
   } finally {
     await resources.close();
     await journal.close();

@@ -15,6 +15,7 @@ const required = {
   'rbac verify': '',
   'migrate embedded-to-external': '--endpoints http://127.0.0.1:1 --sensu-password-file none --run-dir none',
   'migrate status': '--run-dir none',
+  'migrate verify': '--run-dir none',
   'migrate resume': '--run-dir none',
   'migrate rollback': '--run-dir none',
   demo: '',

@@ -107,7 +107,7 @@ describe('migrate embedded-to-external --config-only', () => {
       expect(secrets).toContain(`…${apiKey.slice(-4)} of `);
 
       const done = await runFerry(host.args).finished;
-      expect(done).toMatchObject({ code: 0 });
+      expect(done).toMatchObject({ code: 3 });
       expect(done.stderr).toContain('SECRETS_OF_NO_DUMP');
       expect(done.stdout).toMatch(/Stayed behind:\n.*\/sensu\.io\/backends\/\n.*\/sensu\.io\/events\//);
       expect(done.stdout).toMatch(/proven +configuration as the API shows it: \d+ resources are there\n/);
@@ -139,7 +139,7 @@ describe('migrate embedded-to-external --config-only', () => {
       child.kill('SIGKILL');
       await finished;
       const resumed = await runFerry(['migrate', 'resume', '--run-dir', host.runDirectory, '--yes']).finished;
-      expect(resumed).toMatchObject({ code: 0 });
+      expect(resumed).toMatchObject({ code: 3 });
       expect(resumed.stdout).toContain('Stayed behind:');
       expect((await readRun(host.runDirectory)).outcome).toBe('migrated');
       await configurationAloneArrived(await rootClient(target, host), host);
@@ -153,7 +153,7 @@ describe('migrate embedded-to-external --config-only', () => {
       const target = await startEtcd({ until: 'test' });
       const host = await startHost(target);
       const full = await runFerry(host.args).finished;
-      expect(full).toMatchObject({ code: 0 });
+      expect(full).toMatchObject({ code: 3 });
       const back = await runFerry(['migrate', 'rollback', '--run-dir', host.runDirectory, '--yes']).finished;
       expect(back).toMatchObject({ code: 3 });
       const client = await rootClient(target, host);
@@ -163,7 +163,7 @@ describe('migrate embedded-to-external --config-only', () => {
       const runDirectory = `${host.runDirectory}-2`;
       const args = host.args.map((arg) => (arg === host.runDirectory ? runDirectory : arg));
       const done = await runFerry([...args, '--config-only']).finished;
-      expect(done).toMatchObject({ code: 0 });
+      expect(done).toMatchObject({ code: 3 });
       expect(done.stderr).toContain('TARGET_HOLDS_EARLIER_COPY');
       expect((await client.range({ ...events, countOnly: true })).count).toBe(0n);
       await configurationAloneArrived(client, host);

@@ -49,7 +49,7 @@ describe('a migration that is killed in the middle of a write', () => {
       expect((await migrate(host, fault)).code).toBeNull();
       expect((await again(host, 'status')).code).toBe(0);
       const resumed = await again(host, 'resume');
-      expect(resumed.code, resumed.stderr).toBe(0);
+      expect(resumed.code, resumed.stderr).toBe(3);
       expect(await host.servedStore()).toBe('external');
       await nothingIsHalf(host);
       await everythingArrived(target, host);
@@ -126,7 +126,7 @@ describe('a migration that was cut off', () => {
       const key = Buffer.from('/sensu.io/events/default/written-since/check-demo');
       await client.txn({ writes: [{ type: 'put', key, value: Buffer.from('by the backend') }] });
       const resumed = await again(host, 'resume');
-      expect(resumed.code, resumed.stderr).toBe(0);
+      expect(resumed.code, resumed.stderr).toBe(3);
       expect(await host.servedStore()).toBe('external');
       const { entries } = await client.range({ start: key, end: Buffer.concat([key, Buffer.of(0)]) });
       expect(entries[0]?.value.toString()).toBe('by the backend');
@@ -142,7 +142,7 @@ describe('a migration that was cut off', () => {
       const host = await startHost(target);
       const before = await filesOf(host);
       const fault: Fault = { at: 'rename .*/backend\\.yml$', action: 'kill' };
-      expect((await runFerry(host.args).finished).code).toBe(0);
+      expect((await runFerry(host.args).finished).code).toBe(3);
       const args = ['migrate', 'rollback', '--run-dir', host.runDirectory, '--yes'];
       expect((await runFerry(args, 'ignore', faultEnv(fault)).finished).code).toBeNull();
       const resumed = await again(host, 'resume');

@@ -31,7 +31,7 @@ describe('a migration that is cut off', () => {
       expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('begun') as string });
       const resumed = await runFerry(['migrate', 'resume', '--run-dir', host.runDirectory, '--yes']).finished;
       expect(resumed.stderr + resumed.stdout).toContain('Migrated to');
-      expect(resumed.code).toBe(0);
+      expect(resumed.code).toBe(3);
       expect(await host.servedStore()).toBe('external');
       expect((await readRun(host.runDirectory)).outcome).toBe('migrated');
       await everythingArrived(target, host);

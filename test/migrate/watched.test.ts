@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { expect, it, onTestFinished } from 'vitest';
-import { rm } from 'node:fs/promises';
+import type { MigrationReport } from '../../src/migrate/report.js';
 import { startEtcd } from '../support/etcd.js';
 import { runFerry, startHost } from './staged-host.js';
 
@@ -31,11 +31,29 @@ it('a backend that begins to fail after its start is found out, stays where it i
   expect(status.stdout).toMatch(/verify +done\n +watch +begun/);
 
   await writeFile(logFile, '');
+  await target.members[2]!.kill();
   const again = await runFerry(['migrate', 'resume', '--run-dir', host.runDirectory, '--yes', '--json'])
     .finished;
   expect(again.stderr).not.toContain('[8/9]');
-  const report = JSON.parse(again.stdout) as {
-    facts: { watch: { proofs: { what: string; outcome: string }[] } };
-  };
-  expect(report.facts.watch.proofs.map(({ outcome }) => outcome)).toEqual(Array(5).fill('proven'));
+  const { facts, next } = JSON.parse(again.stdout) as MigrationReport;
+  expect(facts.watch!.proofs.map(({ outcome }) => outcome)).toEqual([
+    'proven',
+    'warning',
+    ...Array<string>(3).fill('proven'),
+  ]);
+  expect(next[0]).toContain(target.members[2]!.endpoint);
+  expect(again.code).toBe(3);
+
+  const verify = ['migrate', 'verify', '--run-dir', host.runDirectory];
+  const later = await runFerry(verify).finished;
+  expect(later.stdout).toMatch(/proven +configuration is switched/);
+  expect(later.stdout).toMatch(/warning +members of the target: no answer of/);
+  expect(later.code).toBe(3);
+  await writeFile(
+    host.settings.backendConfig,
+    await readFile(join(host.runDirectory, 'original-backend.yml')),
+  );
+  const undone = await runFerry(verify).finished;
+  expect(undone.stdout).toMatch(/failed +configuration is switched: changed since: no-embed-etcd/);
+  expect(undone.code).toBe(13);
 }, 120_000);

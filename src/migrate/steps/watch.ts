@@ -1,6 +1,6 @@
 import { FerryError } from '../../core/errors.js';
 import { factsOf } from '../journal.js';
-import { saidOf, type Proof } from '../proof.js';
+import { failureOf, saidOf, type Proof } from '../proof.js';
 import type { Step } from '../strategy.js';
 import { watchBackend } from '../watch/watch.js';
 
@@ -21,14 +21,13 @@ export const watchStep: Step<'watch'> = {
 };
 
 /** @throws FerryError MIGRATION_UNVERIFIED (`integrity`), BACKEND_UNSTEADY (`failed`) */
-export function refuseFailures(proofs: readonly Proof[]): void {
-  const failures = saidOf(proofs, 'failed');
-  if (failures.length === 0) return;
-  const disproven = proofs.some((proof) => proof.disproven);
+function refuseFailures(proofs: readonly Proof[]): void {
+  const kind = failureOf(proofs);
+  if (kind === undefined) return;
   throw new FerryError({
-    kind: disproven ? 'integrity' : 'failed',
-    code: disproven ? 'MIGRATION_UNVERIFIED' : 'BACKEND_UNSTEADY',
-    message: failures.join('; '),
+    kind,
+    code: kind === 'integrity' ? 'MIGRATION_UNVERIFIED' : 'BACKEND_UNSTEADY',
+    message: saidOf(proofs, 'failed').join('; '),
     hint: '',
   });
 }
