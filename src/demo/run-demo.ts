@@ -43,7 +43,7 @@ const recordedUser = { username: 'alice', password: 'AlicePass1' };
 export async function runDemo(context: Context, options: DemoOptions): Promise<DemoResult> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'sensu-ferry-demo-')));
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const binaries = newestBelow4(await findEtcdBinaries(context.env));
+  const binaries = newestThatReadsRecorded(await findEtcdBinaries(context.env));
   const target = await startTarget(directory, binaries);
   try {
     return await migrateStaged(context, options, directory, binaries, target);
@@ -53,15 +53,16 @@ export async function runDemo(context: Context, options: DemoOptions): Promise<D
   }
 }
 
-/** The recorded store is of etcd 3.5: the newest release of that line that is here, or whatever there is. */
-function newestBelow4(found: readonly EtcdBinaries[]): EtcdBinaries {
-  const fitting = found.filter(({ version }) => compareVersions(version, '3.5.0') >= 0);
-  const chosen = fitting.at(-1);
+/** The recorded log is of etcd 3.5: 3.4 refuses its version, and 3.7 panics at requests of the old form in it. */
+function newestThatReadsRecorded(found: readonly EtcdBinaries[]): EtcdBinaries {
+  const chosen = found.findLast(
+    ({ version }) => compareVersions(version, '3.5.0') >= 0 && compareVersions(version, '3.7.0') < 0,
+  );
   if (chosen !== undefined) return chosen;
   throw new FerryError({
     kind: 'usage',
     code: 'ETCD_BINARIES_MISSING',
-    message: 'The demo needs etcd 3.5 or newer on this machine, and none is found.',
+    message: 'The demo needs etcd 3.5 or 3.6 on this machine, and there is none.',
     hint: "Run 'npm run etcd' in a checkout, or set ETCD_BIN_DIR to a folder with etcd and etcdctl.",
   });
 }

@@ -32,6 +32,7 @@ export interface RangeRequest extends KeyRange {
   readonly revision?: Revision;
   /** At most so many keys. */
   readonly limit?: number;
+  /** Leaves out the values, and the leases with them: etcd 3.7 tells none then, and older ones shall not differ. */
   readonly keysOnly?: boolean;
   readonly countOnly?: boolean;
   /** Only keys last written at this revision or later. */

@@ -83,7 +83,9 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {
-    return readRange(await this.#transport.request(rangeCall(request)));
+    const result = readRange(await this.#transport.request(rangeCall(request)));
+    if (request.keysOnly !== true) return result;
+    return { ...result, entries: result.entries.map((entry) => ({ ...entry, lease: undefined })) };
   }
 
   async txn({ guards = [], writes }: TxnRequest): Promise<TxnResult> {

@@ -5,9 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { killWithUs } from './watchdog.js';
 
-/** etcd writes this line when it has a leader and takes requests; 3.4 to 3.6 word it alike. */
+/** etcd writes this line when it has a leader and takes requests; 3.4 to 3.7 word it alike. */
 const readyLine = /serving client traffic/;
 const keptLogLines = 400;
+/** Below a panic Go lists its calls, and where each is. */
+const isOfStackTrace = /^\s|^goroutine \d|^[\w./*()-]+\(.*\)$|^created by |^$/;
 
 /** Every child that is still running, so that none outlives this process when it ends early. */
 const running = new Set<ChildProcess>();
@@ -69,7 +71,8 @@ export class EtcdProcess {
 
   /** The newest five lines in brief: what happened and why, without times and stack traces. */
   get lastWords(): string {
-    return this.#log.slice(-5).map(inBrief).join(' | ');
+    const told = this.#log.filter((line) => !isOfStackTrace.test(line));
+    return told.slice(-5).map(inBrief).join(' | ');
   }
 
   /** Resolves to false when etcd ended, or did not come up in time. */

@@ -23,12 +23,10 @@ export async function openLiveView(client: EtcdClient, pinned?: Revision): Promi
   };
 }
 
-type PageRange = KeyRange & Pick<RangeRequest, 'keysOnly'>;
-
 /** The next page is asked for while this one is used. */
 async function* readPages(
   client: EtcdClient,
-  range: PageRange,
+  range: KeyRange,
   revision: Revision,
 ): AsyncGenerator<readonly StoreEntry[]> {
   const pager = new Pager(client, range, revision);
@@ -49,7 +47,7 @@ class Pager {
   readonly #request: RangeRequest;
   #limit = mostKeysPerPage / 4;
 
-  constructor(client: EtcdClient, range: PageRange, revision: Revision) {
+  constructor(client: EtcdClient, range: KeyRange, revision: Revision) {
     this.#client = client;
     this.#request = { ...range, revision };
   }
@@ -119,9 +117,10 @@ async function leaseIds(client: EtcdClient, revision: Revision): Promise<Readonl
   }
 }
 
+/** Reads the values, too: without them etcd 3.7 does not tell the leases. */
 async function leaseIdsOnKeys(client: EtcdClient, revision: Revision): Promise<ReadonlySet<LeaseId>> {
   const ids = new Set<LeaseId>();
-  for await (const entries of readPages(client, { ...sensuRoot, keysOnly: true }, revision)) {
+  for await (const entries of readPages(client, sensuRoot, revision)) {
     for (const { lease } of entries) if (lease !== undefined) ids.add(lease);
   }
   return ids;

@@ -44,7 +44,7 @@ export async function backendKeys(client: Pick<EtcdClient, 'range'>): Promise<Re
 }
 
 async function registrations(client: Pick<EtcdClient, 'range'>): Promise<readonly StoreEntry[]> {
-  return (await client.range({ ...prefixRange(backendsPrefix), keysOnly: true })).entries;
+  return (await client.range(prefixRange(backendsPrefix))).entries;
 }
 
 const nameOf = ({ key }: Pick<StoreEntry, 'key'>): string => key.toString('utf8');

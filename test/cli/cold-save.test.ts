@@ -10,7 +10,7 @@ import { DirectoryStorage } from '../../src/storage/directory.js';
 import { asTruth, readTruth } from '../bolt/truth.js';
 import { unpackFixture } from '../bolt/unpack.js';
 import { silentContext } from '../restore/silent-context.js';
-import { etcdVersions, startEtcd } from '../support/etcd.js';
+import { oldestAndNewestEtcd, startEtcd } from '../support/etcd.js';
 import { expectFailure, ferry, shell, testFolder } from './ferry.js';
 
 const members = ['backend-1', 'backend-2', 'backend-3'];
@@ -180,7 +180,7 @@ describe('save --data-dir', () => {
   });
 });
 
-describe.each(etcdVersions)('save --data-dir of a real etcd %s', (version) => {
+describe.each(oldestAndNewestEtcd)('save --data-dir of a real etcd %s', (version) => {
   it('refuses it while it runs, and has all that was acknowledged before a SIGKILL', async () => {
     const etcd = await startEtcd({ version, flags: ['--backend-batch-interval=1h'], until: 'test' });
     const client = await etcd.connect();

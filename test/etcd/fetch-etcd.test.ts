@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 const script = fileURLToPath(new URL('../../scripts/fetch-etcd', import.meta.url));
-const tools = ['sh', 'awk', 'sed', 'cat', 'mkdir', 'mv', 'rm', 'sleep', 'cp', 'touch'];
+const tools = ['sh', 'awk', 'sed', 'cat', 'mkdir', 'mv', 'rm', 'sleep', 'cp', 'touch', 'grep', 'chmod'];
 const debian = 'deb http://debian.example/debian bookworm main';
 
 /** A machine with the tools of a Debian and nothing else; its apt-get is `apt`, a script. */
@@ -47,8 +47,8 @@ async function fakeEtcd(folder: string, version: string): Promise<void> {
   await program(folder, 'etcdctl', 'true');
 }
 
-function start(env: Record<string, string>) {
-  const child = spawn(script, [], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+function start(env: Record<string, string>, ...suites: readonly string[]) {
+  const child = spawn(script, suites, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -59,7 +59,7 @@ function start(env: Record<string, string>) {
 
 test('with a full cache neither apt nor the network is asked', async () => {
   const machine = await createMachine('touch "$HOME/asked"');
-  const versions = { bookworm: '3.4.1', trixie: '3.5.1', sid: '3.6.1' };
+  const versions = { bookworm: '3.4.1', trixie: '3.5.1' };
   await mkdir(join(machine.etcd, '.suites'), { recursive: true });
   for (const [suite, version] of Object.entries(versions)) {
     await fakeEtcd(join(machine.etcd, version), version);
@@ -97,7 +97,7 @@ test.each([
       ),
   ],
 ])('the mirror is the one of the system: %s', async (_form, name, content) => {
-  const machine = await createMachine('cp "${3%/*}/sources.list" "$HOME/seen"; exit 1');
+  const machine = await createMachine('cat "${3%/*}/sources.list" >>"$HOME/seen"; exit 1');
   await writeFile(
     join(machine.sources, '0-others.list'),
     [
@@ -112,11 +112,11 @@ test.each([
   await writeFile(join(machine.sources, name), content);
   const { code, output } = await start(machine.env).end;
   expect(code).toBe(1);
-  expect(output).toContain('apt could not read the package lists of bookworm trixie sid.');
+  expect(output).toContain('apt could not read the package lists of trixie.');
   const lines = (await readFile(join(machine.root, 'seen'), 'utf8')).trim().split('\n');
   // A keyring that this machine does not have is left out; apt then knows its own.
   expect(lines.map((line) => line.replace(/ \[signed-by=[^\]]*\]/, ''))).toEqual(
-    ['bookworm', 'trixie', 'sid'].map((suite) => `deb http://debian.example/debian ${suite} main`),
+    ['bookworm', 'trixie'].map((suite) => `deb http://debian.example/debian ${suite} main`),
   );
 });
 
@@ -130,7 +130,7 @@ test('the signature is checked with the keyring that the system names', async ()
   );
   await start(machine.env).end;
   expect(await readFile(join(machine.root, 'seen'), 'utf8')).toContain(
-    `deb [signed-by=${own}] http://debian.example/x sid main`,
+    `deb [signed-by=${own}] http://debian.example/x trixie main`,
   );
 });
 
@@ -155,10 +155,32 @@ test('where etcd cannot come from Debian, ETCD_BIN_DIR and the PATH are taken', 
   const machine = await createMachine('exit 1');
   const own = join(machine.root, 'own');
   await fakeEtcd(join(own, 'old'), '3.4.2');
-  await fakeEtcd(machine.bin, '3.6.2');
+  await fakeEtcd(machine.bin, '3.5.2');
   const { code, output } = await start({ ...machine.env, ETCD_BIN_DIR: own }).end;
-  expect(output).toBe(`etcd 3.4.2 in ${own}/old\netcd 3.6.2 in ${machine.bin}\n`);
+  expect(output).toContain(`\netcd 3.4.2 in ${own}/old\n`);
+  expect(output).toContain(`\netcd 3.5.2 in ${machine.bin}\n`);
   expect(code).toBe(0);
+});
+
+test('a suite whose list cannot be read keeps no other from being fetched, and is named', async () => {
+  const machine = await createMachine(
+    'case $* in *update) ! grep -q bookworm "${3%/*}/sources.list" ;; *) : >"${5%/*}.deb" ;; esac',
+  );
+  await writeFile(join(machine.sources, 'a.list'), debian);
+  await program(
+    machine.bin,
+    'dpkg-deb',
+    `mkdir -p "$3/usr/bin" && for name in etcd etcdctl; do
+       printf '#!/bin/sh\\necho etcd Version: 3.5.3\\n' >"$3/usr/bin/$name" && chmod 755 "$3/usr/bin/$name"
+     done`,
+  );
+  const { code, output } = await start(machine.env).end;
+  expect(output).toContain('apt could not read the package lists of bookworm.');
+  expect(output).toContain(`etcd 3.5.3 (trixie) in ${machine.etcd}/3.5.3`);
+  expect(output).toContain('There is no etcd of 3.4 here.');
+  expect(code).toBe(1);
+  // The demo asks for the one that it needs.
+  expect(await start(machine.env, 'trixie').end).toMatchObject({ code: 0 });
 });
 
 test.each(['apt-get', 'sources'])('without %s and without etcd it says what to install', async (absent) => {

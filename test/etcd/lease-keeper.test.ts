@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
 import type { EtcdClient, LeaseKeeper } from '../../src/etcd/client.js';
 import type { Lease, LeaseId } from '../../src/store/view.js';
-import { enableAuth, etcdVersions, startEtcd } from '../support/etcd.js';
+import { enableAuth, oldestAndNewestEtcd, startEtcd } from '../support/etcd.js';
 
 const leasesOf = (count: number, ttl: bigint): Lease[] =>
   Array.from({ length: count }, (_, index) => ({ id: BigInt(index + 1) as LeaseId, ttl }));
@@ -23,7 +23,7 @@ function keep(client: EtcdClient, leases: readonly Lease[]): LeaseKeeper {
 }
 
 // Side by side: they wait most of their time.
-const each = test.concurrent.for(etcdVersions);
+const each = test.concurrent.for(oldestAndNewestEtcd);
 
 each('leases of etcd %s live as long as they are held, and end after', async (version, context) => {
   const { expect } = context;

@@ -157,7 +157,7 @@ describe.each(etcdVersions)('sessions with etcd %s', (version) => {
     await enableAuth(etcd);
     const client = await etcd.connect({ credentials: { username: 'sensu', password: 'sensu-password' } });
     const view = await openLiveView(client);
-    // Asked for with its keys, a lease of a key that may not be read is refused; 3.5.30 refuses the list, too.
+    // Asked for with its keys, a lease of a key that may not be read is refused; so is the list since 3.5.30.
     expect(await view.leases()).toContainEqual({ id: mine, ttl: 900n });
     await expect(client.range({ start: Buffer.from('/other') })).rejects.toMatchObject({
       kind: 'denied',

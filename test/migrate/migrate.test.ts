@@ -13,7 +13,7 @@ import { createApiClient } from '../../src/sensu/api/client.js';
 import { openStore } from '../../src/snapshot/open.js';
 import { digestView } from '../../src/store/digest.js';
 import { singleKey } from '../../src/store/sensu-root.js';
-import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
+import { oldestAndNewestEtcd, startEtcd, type RunningEtcd } from '../support/etcd.js';
 import { startHost, testContext, type StagedHost } from './staged-host.js';
 
 async function migrate(host: StagedHost): ReturnType<typeof applyMigration> {
@@ -52,7 +52,7 @@ describe('migrate embedded-to-external', () => {
     await nothingSecretIsLeft(host);
   }, 300_000);
 
-  it.each(etcdVersions)(
+  it.each(oldestAndNewestEtcd)(
     'moves to etcd %s without TLS',
     async (version) => {
       const target = await startEtcd({ version, until: 'test' });

@@ -7,13 +7,13 @@ import type { RbacPasswords, RbacPlan } from '../../src/rbac/plan-types.js';
 import { planRbac } from '../../src/rbac/plan.js';
 import { profiles, wantedGrants, type Profile } from '../../src/rbac/wanted.js';
 import { Cut, cutAt, intercepted } from './intercepted.js';
-import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
+import { oldestAndNewestEtcd, startEtcd, type RunningEtcd } from '../support/etcd.js';
 
 const passwords: Required<RbacPasswords> = { root: 'root-secret', sensu: 'sensu-secret' };
 const asRoot = { username: 'root', password: passwords.root };
 const asSensu = { username: 'sensu', password: passwords.sensu };
 
-describe.each(etcdVersions)('rbac on etcd %s', (version) => {
+describe.each(oldestAndNewestEtcd)('rbac on etcd %s', (version) => {
   let etcd: RunningEtcd;
   let client: EtcdClient;
 

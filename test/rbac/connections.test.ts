@@ -9,7 +9,7 @@ import { applyRbac } from '../../src/rbac/apply.js';
 import { planRbac } from '../../src/rbac/plan.js';
 import { verifyRbac } from '../../src/rbac/verify.js';
 import type { Profile } from '../../src/rbac/wanted.js';
-import { etcdVersions, startEtcd } from '../support/etcd.js';
+import { etcdVersions, newestEtcdVersion, startEtcd } from '../support/etcd.js';
 
 const passwords = { root: 'root-secret', sensu: 'sensu-secret' };
 const credentials = { username: 'root', password: passwords.root };
@@ -56,7 +56,7 @@ describe.each(etcdVersions)('rbac with TLS on etcd %s', (version) => {
 });
 
 test('three members: what is set through one holds through each of them', async () => {
-  const etcd = await startEtcd({ version: etcdVersions[2], members: 3, until: 'test' });
+  const etcd = await startEtcd({ version: newestEtcdVersion, members: 3, until: 'test' });
   await converge({ endpoints: etcd.endpoints }, 'documented');
   for (const endpoint of etcd.endpoints) {
     const result = await verifyRbac(
@@ -73,7 +73,7 @@ test('with JWT tokens, which every change of a role ends, changes and proof go t
   const key = join(folder, 'key');
   await writeFile(key, randomBytes(32).toString('hex'), { mode: 0o600 });
   const etcd = await startEtcd({
-    version: etcdVersions[2],
+    version: newestEtcdVersion,
     flags: [`--auth-token=jwt,sign-method=HS256,priv-key=${key},ttl=10m`],
     until: 'test',
   });

@@ -9,7 +9,7 @@ import { applyLoad } from '../../src/restore/load.js';
 import { verifyCopy } from '../../src/restore/verify-copy.js';
 import { sensuRoot } from '../../src/store/sensu-root.js';
 import type { Lease, LeaseId, StoreView } from '../../src/store/view.js';
-import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
+import { oldestAndNewestEtcd, startEtcd, type RunningEtcd } from '../support/etcd.js';
 import { leaseId } from './memory-etcd.js';
 import { silentContext } from './silent-context.js';
 
@@ -71,7 +71,7 @@ async function contentOf(client: EtcdClient): Promise<unknown> {
   };
 }
 
-describe.each(etcdVersions)('the difference between two states of etcd %s', (version) => {
+describe.each(oldestAndNewestEtcd)('the difference between two states of etcd %s', (version) => {
   let source: RunningEtcd;
   let target: RunningEtcd;
   let from: EtcdClient;

@@ -17,7 +17,7 @@ function fetchTools(
   });
   const bin = join(folder, 'bin');
   mkdirSync(bin);
-  for (const name of ['sh', 'mkdir', 'mktemp', 'mv', 'rm', 'cat', 'cp'])
+  for (const name of ['sh', 'mkdir', 'mv', 'rm', 'cat', 'cp', 'sed'])
     symlinkSync(`/bin/${name}`, join(bin, name));
   for (const [name, text] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
@@ -28,11 +28,15 @@ function fetchTools(
   return { ...spawnSync('/bin/sh', [script], { env, encoding: 'utf8' }), cache };
 }
 
+const newGo = '[ "$1" = install ] || { echo go1.99.1; exit; }';
+
 describe('scripts/fetch-tools', () => {
   it('says what is missing where there is neither Go nor the program', () => {
     const ended = fetchTools({});
     expect(ended.status).toBe(1);
-    expect(ended.stderr).toContain('There is neither Go to build versitygw with, nor versitygw on the PATH.');
+    expect(ended.stderr).toContain(
+      'There is neither Go to build versitygw with (There is no apt here), nor versitygw on the PATH.',
+    );
   });
 
   it('takes what is installed where there is no Go', () => {
@@ -41,15 +45,23 @@ describe('scripts/fetch-tools', () => {
   });
 
   it('says what Go says of a build that fails, and leaves nothing half made', () => {
-    const ended = fetchTools({ go: 'echo "no such module" >&2; exit 1' });
+    const ended = fetchTools({ go: `${newGo}; echo "no such module" >&2; exit 1` });
     expect(ended.status).toBe(1);
     expect(ended.stderr).toContain('no such module');
     expect(ended.stderr).toContain('versitygw@');
     expect(readdirSync(join(ended.cache, 'tools'))).toEqual([]);
   });
 
+  it('has an old Go fetch a newer one', () => {
+    const ended = fetchTools({
+      go: '[ "$1" = install ] || { echo go1.21.3; exit; }; echo "with $GOTOOLCHAIN" >&2; exit 1',
+    });
+    expect(ended.stderr).toMatch(/with go1\.\d+\.\d+/);
+  });
+
   it('builds each program once', () => {
     const build =
+      `${newGo}; ` +
       'for last; do :; done; name=${last##*/}; echo built > "$GOBIN/${name%@*}"; chmod 755 "$GOBIN/${name%@*}"';
     const ended = fetchTools({ go: build, chmod: '/bin/chmod "$@"' });
     expect(ended).toMatchObject({ status: 0, stderr: '' });

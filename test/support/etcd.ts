@@ -13,24 +13,39 @@ import {
 
 const found = await findEtcdBinaries(process.env);
 
-/** The three releases that every test of a store runs on: 3.4, the oldest 3.5, and the newest there is. */
-export const etcdVersions: readonly [old: string, middle: string, newest: string] = chooseVersions();
+/**
+ * A release of every line that Sensu's store may lie in, and of 3.5 both what Debian stable has and the newest. For
+ * tests of what differs between them: the wire, the files, the limits and the rights.
+ */
+export const etcdVersions: readonly string[] = chooseVersions();
 
-/** For tests of which one release is enough: the 3.5 that Debian stable has. */
-export const etcdVersion = etcdVersions[1];
+/** For all other tests: the 3.5 that Debian stable has, the line that Sensu itself embeds. */
+export const etcdVersion = etcdVersions[1]!;
 
-function chooseVersions(): [string, string, string] {
+/** The newest line. */
+export const newestEtcdVersion = etcdVersions.at(-1)!;
+
+/** For tests of many steps whose single requests are proven on every line: what holds at both ends holds between. */
+export const oldestAndNewestEtcd: readonly string[] = [etcdVersions[0]!, newestEtcdVersion];
+
+function chooseVersions(): readonly string[] {
   const versions = found.map(({ version }) => version);
-  const old = versions.findLast((version) => version.startsWith('3.4.'));
-  const middle = versions.find((version) => version.startsWith('3.5.'));
-  const newest = versions.at(-1);
+  const ofLine = (line: string): readonly string[] => versions.filter((version) => version.startsWith(line));
+  const chosen = [
+    ofLine('3.4.').at(-1),
+    ofLine('3.5.').at(0),
+    ofLine('3.5.').slice(1).at(-1),
+    ofLine('3.6.').at(-1),
+    ofLine('3.7.').at(-1),
+  ].filter((version) => version !== undefined);
   // A test without its etcd fails: a skipped one would look like a passed one.
-  if (old === undefined || middle === undefined || newest === undefined || newest === middle) {
+  if (chosen.length < 5) {
     throw new Error(
-      `Tests need etcd 3.4, 3.5 and a newer one, but there is ${versions.join(', ') || 'none'}: run 'npm run etcd'.`,
+      'Tests need etcd 3.4, two releases of 3.5, 3.6 and 3.7, ' +
+        `but there is ${versions.join(', ') || 'none'}: run 'npm run etcd'.`,
     );
   }
-  return [old, middle, newest];
+  return chosen;
 }
 
 /** The programs of a version out of `etcdVersions`. */

@@ -5,7 +5,7 @@ import { deepVerify } from '../../../src/restore/deep-verify.js';
 import type { Manifest } from '../../../src/snapshot/manifest.js';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
 import { silentContext } from '../../restore/silent-context.js';
-import { etcdBinaries, etcdVersions } from '../../support/etcd.js';
+import { etcdBinaries, newestEtcdVersion } from '../../support/etcd.js';
 import { unpackFixture } from '../../bolt/unpack.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { archiveOf, recordedPath, recordings, trailerLength } from './recorded.js';
@@ -91,7 +91,7 @@ describe('a bare db file', () => {
 
   /** The trap: with --bump-revision, a record of nothing takes the revision that is to be the newest. */
   it('of a restore by etcdutl is sound, its revision bumped or not', async () => {
-    const { etcdutl } = etcdBinaries(etcdVersions[2]);
+    const { etcdutl } = etcdBinaries(newestEtcdVersion);
     const bump = ['--bump-revision', '1000', '--mark-compacted'];
     for (const flags of [[], bump]) {
       const folder = testPath('restored');
