@@ -3,6 +3,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { isReadableByOthers, readSecretFile } from '../core/secret-file.js';
 import { readPem } from '../etcd/tls-files.js';
+import { warnOfClearText } from './connection-options.js';
 import type { ApiConnectionOptions } from '../sensu/api/connection.js';
 import type { ApiLogin } from '../sensu/api/login.js';
 
@@ -40,6 +41,9 @@ export async function apiConnectionFrom(
     return undefined;
   }
   const login = await readLogin(flags, context);
+  if (URL.canParse(url)) {
+    warnOfClearText('apiKey' in login ? 'The API key' : 'The password', [url], context.report);
+  }
   return {
     url,
     login,

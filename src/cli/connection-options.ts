@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { Context, Environment, Reporter } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { isInClear } from '../core/urls.js';
 import { isReadableByOthers, readSecretFile } from '../core/secret-file.js';
 import type { ConnectOptions, Credentials } from '../etcd/client.js';
+import { normalizeEndpoints } from '../etcd/endpoints.js';
 import { readTlsFiles } from '../etcd/tls-files.js';
 
 export interface ConnectionFlags {
@@ -37,10 +39,17 @@ export function collectUrls(value: string, previous: readonly string[] = []): st
   return [...previous, ...value.split(/[\s,]+/).filter((url) => url !== '')];
 }
 
-/** Reads the files that the options name. The endpoints themselves are checked by `connect`. */
-export async function connectOptionsFrom(flags: ConnectionFlags, context: Context): Promise<ConnectOptions> {
-  const endpoints = flags.endpoints ?? collectUrls(context.env['ETCDCTL_ENDPOINTS'] ?? '');
-  if (endpoints.length === 0) {
+/**
+ * Reads the files that the options name, and warns where a password goes over a network in clear.
+ * `sendsPasswords`: also without a login, as in a command that sets passwords.
+ */
+export async function connectOptionsFrom(
+  flags: ConnectionFlags,
+  context: Context,
+  also = { sendsPasswords: false },
+): Promise<ConnectOptions> {
+  const urls = flags.endpoints ?? collectUrls(context.env['ETCDCTL_ENDPOINTS'] ?? '');
+  if (urls.length === 0) {
     throw new FerryError({
       kind: 'usage',
       code: 'ENDPOINTS_MISSING',
@@ -49,6 +58,9 @@ export async function connectOptionsFrom(flags: ConnectionFlags, context: Contex
     });
   }
   const credentials = await readCredentials(flags, context);
+  const sendsPasswords = also.sendsPasswords || credentials !== undefined;
+  const endpoints = normalizeEndpoints(urls, { sendsPasswords });
+  if (sendsPasswords) warnOfClearText('Passwords', endpoints, context.report);
   // A variable that is set to nothing is one that is not set, as for etcdctl.
   const { ETCDCTL_CACERT: cacert, ETCDCTL_CERT: cert, ETCDCTL_KEY: key } = context.env;
   return {
@@ -62,6 +74,15 @@ export async function connectOptionsFrom(flags: ConnectionFlags, context: Contex
     }),
     ...(credentials && { credentials }),
   };
+}
+
+/** Loopback is no network. Each URL must be one that `URL` can read. */
+export function warnOfClearText(what: string, urls: readonly string[], report: Reporter): void {
+  const inClear = urls.filter(isInClear).map((url) => new URL(url).origin);
+  if (inClear.length === 0) return;
+  report.warn(
+    `${what} and all answers cross the network in clear to ${inClear.join(', ')}: use https where the server has TLS.`,
+  );
 }
 
 /** A command may connect several times, and finds the same each time. */

@@ -174,7 +174,7 @@ async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
     backendConfig: resolve(flags.backendConfig),
     envFile: resolve(flags.envFile),
     // They are written into backend.yml, where Sensu wants them with their scheme.
-    endpoints: [...normalizeEndpoints(flags.endpoints)],
+    endpoints: [...normalizeEndpoints(flags.endpoints, { sendsPasswords: true })],
     tls: absolutePaths(flags.cacert, flags.cert, flags.key),
     ...(flags.sourceEndpoints && { sourceEndpoints: [...normalizeEndpoints(flags.sourceEndpoints)] }),
     sourceTls: absolutePaths(flags.sourceCacert, flags.sourceCert, flags.sourceKey),

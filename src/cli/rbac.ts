@@ -117,7 +117,8 @@ async function connectAsAdministrator(
 ): Promise<EtcdClient> {
   const { connect } = await import('../etcd/connect.js');
   const { rootNeeded } = await import('../rbac/plan.js');
-  const { credentials, ...anonymous } = await connectOptionsFrom(flags, context);
+  const sendsPasswords = flags.plan !== true || Object.keys(passwords).length > 0;
+  const { credentials, ...anonymous } = await connectOptionsFrom(flags, context, { sendsPasswords });
   const nobody = await connect(anonymous);
   let isOn: boolean;
   try {
@@ -140,7 +141,7 @@ async function connectAsAdministrator(
 async function verifyCommand(context: Context, flags: RbacFlags): Promise<CommandResult> {
   const { verifyRbac } = await import('../rbac/verify.js');
   const { describeVerification } = await import('../rbac/describe.js');
-  const target = await connectOptionsFrom(flags, context);
+  const target = await connectOptionsFrom(flags, context, { sendsPasswords: true });
   const certificateName = await commonName(target);
   const verification = await verifyRbac(target, {
     profile: flags.profile,

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { FerryError, systemCode } from '../core/errors.js';
+import { trustEachCertificate } from '../core/trust.js';
 import type { TlsFiles } from './client.js';
 import { hostOf } from './endpoints.js';
 
@@ -82,6 +83,7 @@ function tryTls(
     const socket = tls.connect({
       ...address,
       ...files,
+      ...trustEachCertificate,
       ...servername,
       rejectUnauthorized: verify,
       ALPNProtocols: ['h2'],

@@ -1,11 +1,18 @@
 import { FerryError } from '../core/errors.js';
+import { maskPassword } from '../core/urls.js';
 
 /**
  * Checks client URLs and brings them into one form: `http://host:port` or `https://host:port`, port 2379 when
- * none is given, http when no scheme is. Order is kept, doubles go.
+ * none is given, http when no scheme is; with passwords to be sent there, each must have its scheme. Order is kept,
+ * doubles go.
  */
-export function normalizeEndpoints(urls: readonly string[]): readonly string[] {
+export function normalizeEndpoints(
+  urls: readonly string[],
+  { sendsPasswords = false } = {},
+): readonly string[] {
+  const bare = sendsPasswords ? urls.find((url) => !url.includes('://')) : undefined;
   const endpoints = [...new Set(urls.map(normalize))];
+  if (bare !== undefined) throw schemeMissing(bare);
   if (endpoints.length === 0) throw unusable('', 'No etcd endpoint is given');
   const schemes = new Set(endpoints.map((endpoint) => endpoint.split(':')[0]));
   // Go's client takes the scheme of the first for all; etcd3 throws a bare error.
@@ -47,7 +54,16 @@ function unusable(text: string, fault: string): FerryError {
   return new FerryError({
     kind: 'usage',
     code: 'ENDPOINT_UNUSABLE',
-    message: text === '' ? `${fault}.` : `${fault}: ${text}.`,
+    message: text === '' ? `${fault}.` : `${fault}: ${maskPassword(text)}.`,
     hint: 'Give client URLs such as https://etcd-1:2379, several separated by commas.',
+  });
+}
+
+function schemeMissing(url: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'ENDPOINT_WITHOUT_SCHEME',
+    message: `A password is to be sent to ${url}, and the URL does not say whether with TLS.`,
+    hint: `Write https://${url}, or http://${url} where it may cross the network in clear.`,
   });
 }

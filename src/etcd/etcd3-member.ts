@@ -1,7 +1,16 @@
-import type { CallOptions, Client, ClientDuplexStream, Metadata as GrpcMetadata } from '@grpc/grpc-js';
+import {
+  credentials,
+  type CallOptions,
+  type ChannelCredentials,
+  type Client,
+  type ClientDuplexStream,
+  type Metadata as GrpcMetadata,
+} from '@grpc/grpc-js';
+import { createSecureContext } from 'node:tls';
 import { Etcd3 } from 'etcd3';
-import type { ConnectOptions } from './client.js';
-import { largestAnswer, type Metadata } from './http2-channel.js';
+import { trustEachCertificate } from '../core/trust.js';
+import type { ConnectOptions, TlsFiles } from './client.js';
+import { largestAnswer, sessionMegabytes, type Metadata } from './http2-channel.js';
 import type { Etcd3Call, Service } from './transport.js';
 
 type Callback = (error: Error | null, answer: unknown) => void;
@@ -25,6 +34,15 @@ class PoolAccess extends Etcd3 {
   serviceClient(service: Service): Promise<ServiceClient> {
     return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
   }
+
+  /** Before the first request. Of all that TLS has to choose, etcd3's own options know the three files only. */
+  dialSecurely(tls: TlsFiles): void {
+    const secure = credentials.createFromSecureContext(
+      createSecureContext({ ...tls, ...trustEachCertificate }),
+    );
+    const { hosts } = this.pool as unknown as { hosts: { channelCredentials: ChannelCredentials }[] };
+    for (const host of hosts) host.channelCredentials = secure;
+  }
 }
 
 /** Runs its argument as it is. etcd3's own policies repeat writes that may have been applied, and hide errors. */
@@ -43,21 +61,14 @@ export class Etcd3Member {
 
   constructor(endpoint: string, options: ConnectOptions, deadlineMs: number) {
     this.#deadlineMs = deadlineMs;
-    const { ca, cert, key } = options.tls ?? {};
-    const tls = {
-      ...(ca && { rootCertificate: ca }),
-      ...(cert && { certChain: cert }),
-      ...(key && { privateKey: key }),
-    };
     this.#pool = new PoolAccess({
       hosts: endpoint,
-      // With credentials etcd3 dials TLS whatever the URL says.
-      ...(endpoint.startsWith('https:') && { credentials: tls as { rootCertificate: Buffer } }),
       faultHandling: { global: noPolicy(), host: noPolicy },
       grpcOptions: {
         // grpc-js by default takes 4 MiB only.
         'grpc.max_receive_message_length': largestAnswer,
         'grpc.max_send_message_length': largestAnswer,
+        'grpc-node.max_session_memory': sessionMegabytes,
         // etcd closes connections that are pinged more often than every 5 s.
         'grpc.keepalive_time_ms': 20_000,
         'grpc.keepalive_timeout_ms': 10_000,
@@ -67,6 +78,7 @@ export class Etcd3Member {
         'grpc.enable_http_proxy': 0,
       },
     });
+    if (endpoint.startsWith('https:')) this.#pool.dialSecurely(options.tls ?? {});
   }
 
   async unary(call: Etcd3Call, entries: Metadata): Promise<unknown> {

@@ -7,6 +7,7 @@ import {
 } from 'node:http2';
 import { isIP, type LookupFunction } from 'node:net';
 import { finished } from 'node:stream/promises';
+import { trustEachCertificate } from '../core/trust.js';
 import type { TlsFiles } from './client.js';
 import { GrpcError, GrpcStatus } from './errors.js';
 
@@ -15,6 +16,8 @@ export type Metadata = Readonly<Record<string, string>>;
 
 /** HTTP/2 starts with 64 KiB under way, too little for the pages of a store or its snapshot. */
 const flowControlWindow = 8 * 1024 * 1024;
+/** Several windows: Node's own 10 MB would cut streams short that fill theirs. */
+export const sessionMegabytes = 64;
 /** etcd answers with up to what its own limits allow. */
 export const largestAnswer = 64 * 1024 * 1024;
 
@@ -82,10 +85,11 @@ export class Http2Channel {
     if (known !== undefined && !known.closed && !known.destroyed) return known;
     const session = connect(this.#endpoint, {
       ...this.#tls,
+      ...trustEachCertificate,
       ...(this.#address !== undefined && { lookup: always(this.#address) }),
-      settings: { initialWindowSize: flowControlWindow },
-      // The windows are the bound; Node's own would cut streams short that fill them.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      // etcd pushes nothing, and what nobody asked for would be kept for nobody.
+      settings: { initialWindowSize: flowControlWindow, enablePush: false },
+      maxSessionMemory: sessionMegabytes,
     });
     session.once('connect', () => {
       session.setLocalWindowSize(flowControlWindow);

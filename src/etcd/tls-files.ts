@@ -18,11 +18,22 @@ export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
       hint: 'Give both --cert and --key, or neither.',
     });
   }
+  const key = paths.key === undefined ? undefined : await readPem(paths.key, '--key');
+  if (key?.includes('ENCRYPTED')) throw keyEncrypted(paths.key!);
   return {
     ...(paths.cacert !== undefined && { ca: await readPem(paths.cacert, '--cacert') }),
     ...(paths.cert !== undefined && { cert: await readPem(paths.cert, '--cert') }),
-    ...(paths.key !== undefined && { key: await readPem(paths.key, '--key') }),
+    ...(key && { key }),
   };
+}
+
+function keyEncrypted(path: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'TLS_KEY_ENCRYPTED',
+    message: `The file of --key, ${path}, holds an encrypted key, which neither this program nor etcdctl or Sensu can use.`,
+    hint: `Write the key without a passphrase into a file that only its owner can read: (umask 077; openssl pkey -in ${path} -out client.key).`,
+  });
 }
 
 /** A PEM file that an option names. @throws FerryError TLS_FILE_UNUSABLE (`usage`) */

@@ -1,4 +1,5 @@
 import { FerryError } from '../core/errors.js';
+import { maskPassword } from '../core/urls.js';
 
 /** What the operator wrote behind `--to` or `--from`. */
 export type Location =
@@ -29,7 +30,7 @@ export function parseLocation(text: string): Location {
   if (!/^[a-z\d][a-z\d._-]{2,253}$/i.test(bucket)) {
     throw locationUnusable(
       text,
-      `names a bucket ${JSON.stringify(bucket)}, and no bucket can have that name`,
+      `names a bucket ${JSON.stringify(maskPassword(bucket))}, and no bucket can have that name`,
     );
   }
   return { kind: 's3', bucket, prefix: folders.filter((folder) => folder !== '').join('/') };
@@ -51,7 +52,7 @@ export function locationUnusable(text: string, fault: string): FerryError {
   return new FerryError({
     kind: 'usage',
     code: 'LOCATION_UNUSABLE',
-    message: `The location ${JSON.stringify(text)} ${fault}.`,
+    message: `The location ${JSON.stringify(maskPassword(text))} ${fault}.`,
     hint: 'Give a folder or s3://bucket/prefix.',
   });
 }

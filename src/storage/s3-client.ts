@@ -1,6 +1,7 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { readFile } from 'node:fs/promises';
 import type { Environment } from '../core/context.js';
+import { trustEachCertificate } from '../core/trust.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { limitAnswers } from './s3-answer-limit.js';
 
@@ -89,11 +90,11 @@ function credentialsFrom(env: Environment): Pick<S3ClientConfig, 'credentials'> 
 }
 
 /** `AWS_CA_BUNDLE` is the AWS tools' variable, which this SDK leaves to its user; Node's own works besides. */
-async function trustedBy(env: Environment): Promise<{ ca?: Buffer }> {
+async function trustedBy(env: Environment): Promise<{ ca?: Buffer; allowPartialTrustChain?: boolean }> {
   const bundle = env['AWS_CA_BUNDLE'];
   if (!bundle) return {};
   try {
-    return { ca: await readFile(bundle) };
+    return { ca: await readFile(bundle), ...trustEachCertificate };
   } catch (error) {
     throw new FerryError({
       kind: 'usage',

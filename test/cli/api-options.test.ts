@@ -46,6 +46,16 @@ describe('options for the API', () => {
     expect(await apiConnectionFrom(parse(), silentContext())).toBeUndefined();
   });
 
+  it('warn of a key that crosses a network in clear', async () => {
+    const context = silentContext();
+    const key = ['--api-key-file', await secretFile('key', 'the-key')];
+    await apiConnectionFrom(parse('--api-url', 'http://me:pw@sensu.example.com:8080', ...key), context);
+    await apiConnectionFrom(parse('--api-url', 'http://127.0.0.1:8080', ...key), context);
+    expect(context.warnings).toEqual([
+      expect.stringMatching(/^The API key .* in clear to http:\/\/sensu.example.com:8080:/),
+    ]);
+  });
+
   it('warn of a file that others can read', async () => {
     const context = silentContext();
     const key = await secretFile('key', 'the-key', 0o644);

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { silentContext } from '../restore/silent-context.js';
 import { connectOptionsFrom } from '../../src/cli/connection-options.js';
 import type { Context, Environment } from '../../src/core/context.js';
 
@@ -22,4 +23,19 @@ it('variables that are set to nothing count as not set', async () => {
   await expect(connectOptionsFrom({}, contextOf({ ETCDCTL_CACERT: '/none' }))).rejects.toMatchObject({
     code: 'ENDPOINTS_MISSING',
   });
+});
+
+it('a password that crosses a network in clear is warned of, and the data of others is not', async () => {
+  const context = silentContext();
+  const endpoints = ['http://127.example.com:2379'];
+  await connectOptionsFrom({ endpoints }, context);
+  expect(context.warnings).toEqual([]);
+  await connectOptionsFrom({ endpoints }, context, { sendsPasswords: true });
+  const login = { ETCDCTL_USER: 'root:hunter2' };
+  await connectOptionsFrom({ endpoints }, { ...context, env: login });
+  const warning = /^Passwords .* in clear to http:\/\/127.example.com:2379/;
+  expect(context.warnings).toEqual([expect.stringMatching(warning), expect.stringMatching(warning)]);
+  await expect(
+    connectOptionsFrom({ endpoints: ['etcd-1:2379'] }, { ...context, env: login }),
+  ).rejects.toMatchObject({ code: 'ENDPOINT_WITHOUT_SCHEME' });
 });

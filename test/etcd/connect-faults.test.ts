@@ -1,3 +1,6 @@
+import 'reflect-metadata';
+import { X509Certificate, X509CertificateGenerator } from '@peculiar/x509';
+import { webcrypto } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -6,6 +9,7 @@ import { createAuthority } from '../../src/etcd/certificates.js';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
+import { readServerHttpFacts } from '../../src/etcd/server-http.js';
 import { enableAuth, etcdVersions, startEtcd } from '../support/etcd.js';
 
 const key = Buffer.from('/sensu.io/key');
@@ -80,6 +84,33 @@ test('a server certificate of another authority, and one that the system does no
     });
   }
 });
+
+// OpenSSL wants a chain that ends in a root; Go, and so etcdctl and Sensu, trust what is in the file.
+test('a CA file with the intermediate that signed the certificate', async () => {
+  const etcd = await startEtcd({ tls: 'server', until: 'test' });
+  const tls = { ca: await signedByRoot(etcd.authority!.ca) };
+  expect(await readServerHttpFacts(etcd.endpoint, tls)).toBeDefined();
+  const client = await etcd.connect({ tls });
+  // Through etcd3, and not.
+  await client.txn({ writes: [{ type: 'put', key, value: Buffer.from('x') }] });
+  expect((await client.range({ start: key })).count).toBe(1n);
+});
+
+/** An authority's certificate as a root has signed it that nobody knows. */
+async function signedByRoot(ca: Buffer): Promise<Buffer> {
+  const own = new X509Certificate(ca);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const root = await webcrypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);
+  const certificate = await X509CertificateGenerator.create({
+    subject: own.subject,
+    issuer: 'CN=root',
+    publicKey: own.publicKey,
+    signingKey: root.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: own.extensions,
+  });
+  return Buffer.from(certificate.toString('pem'));
+}
 
 test('a server certificate without the name of the host', async () => {
   const etcd = await startEtcd({ tls: 'server', serverHosts: ['etcd-1.example'], until: 'test' });

@@ -46,6 +46,28 @@ test('a password in a URL is refused and not repeated', () => {
   expect(refuse).not.toThrow(/hunter2/);
 });
 
+// Also one that was cut at the comma in its password, as the list of an option is.
+test.each([
+  ['http//root:hunter2@a:2379'],
+  ['http://root:hunter2@a:port'],
+  ['unix://root:hunter2@a'],
+  ['http://root:hunter2'],
+  ['root:hunter2'],
+  ['http://root:hun@ter2 @a:2379'],
+])('a password in %s, which is no URL, is not repeated', (given) => {
+  const refuse = (): unknown => normalizeEndpoints([given]);
+  expect(refuse).toThrow(expect.objectContaining({ code: 'ENDPOINT_UNUSABLE' }));
+  expect(refuse).not.toThrow(/hunter2|ter2/);
+});
+
+test('where passwords go, http is not guessed', () => {
+  const withPasswords = { sendsPasswords: true };
+  expect(() => normalizeEndpoints(['https://a', 'b:2379'], withPasswords)).toThrow(
+    expect.objectContaining({ kind: 'usage', code: 'ENDPOINT_WITHOUT_SCHEME' }),
+  );
+  expect(normalizeEndpoints(['http://a'], withPasswords)).toEqual(['http://a:2379']);
+});
+
 test('the same member twice is one endpoint', () => {
   expect(normalizeEndpoints(['http://a', 'http://a:2379/'])).toEqual(['http://a:2379']);
 });

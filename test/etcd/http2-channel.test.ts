@@ -75,6 +75,13 @@ test('the request is sent as gRPC has it', async () => {
   expect((await call(channel)).toString()).toBe(framed('question').toString('hex'));
 });
 
+test('nothing is taken that was not asked for', async () => {
+  const channel = await channelTo((stream) => {
+    endWith(stream, [framed(String(stream.pushAllowed))], ok);
+  });
+  expect((await call(channel)).toString()).toBe('false');
+});
+
 test('a failure has the words of the server, also one that comes at once', async () => {
   const failure = { 'grpc-status': '7', 'grpc-message': 'etcdserver: permission denied%0A' };
   const wanted = { code: GrpcStatus.permissionDenied, details: 'etcdserver: permission denied\n' };

@@ -1,6 +1,7 @@
 import { FerryError } from '../../core/errors.js';
+import { isInClear } from '../../core/urls.js';
 import { apiOf } from '../backend-answer.js';
-import { note, refusal, type Finding } from '../findings.js';
+import { note, refusal, warning, type Finding } from '../findings.js';
 import type { RecordedSettings, Secrets } from '../settings.js';
 import type { MigrationSource } from '../source.js';
 
@@ -17,7 +18,9 @@ export async function inspectApi(
   try {
     const api = apiOf(settings, source, secrets);
     await api.version();
-    return secrets.apiKey === undefined ? [withoutKey] : storeOf(await api.clusterId(), sensuClusterId);
+    if (secrets.apiKey === undefined) return [withoutKey];
+    const clear = isInClear(settings.apiUrl ?? source.apiUrl) ? [keyInClear] : [];
+    return [...clear, ...storeOf(await api.clusterId(), sensuClusterId)];
   } catch (error) {
     if (!(error instanceof FerryError)) throw error;
     const { code, message, hint, kind } = error;
@@ -33,6 +36,12 @@ const withoutKey = note(
   'API_KEY_NOT_GIVEN',
   'Without an API key the migration ends without the proof that the backend serves the carried store.',
   'Give one with --api-key-file: sensuctl api-key grant admin makes one.',
+);
+
+const keyInClear = warning(
+  'API_WITHOUT_TLS',
+  'The API is reached without TLS: the API key crosses the network in clear.',
+  'Give an https URL with --api-url, or run this on the host of the backend.',
 );
 
 function storeOf(found: string, wanted: string | undefined): Finding[] {

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
+import { isInClear } from '../../core/urls.js';
 import type { TlsFiles } from '../../etcd/client.js';
 import { refusal, warning, type Finding } from '../findings.js';
 
@@ -28,7 +29,7 @@ export async function inspectCertificates(wishes: CertificateWishes): Promise<re
 }
 
 function withoutTls(endpoints: readonly string[]): Finding[] {
-  if (endpoints.every((endpoint) => isLoopback(new URL(endpoint).hostname))) return [];
+  if (!endpoints.some(isInClear)) return [];
   return [
     warning(
       'TARGET_WITHOUT_TLS',
@@ -36,10 +37,6 @@ function withoutTls(endpoints: readonly string[]): Finding[] {
       'Give the external members certificates and use https URLs.',
     ),
   ];
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }
 
 function dates(what: string, pem: Buffer | undefined, now: Date): Finding[] {

@@ -1,0 +1,23 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { readTlsFiles } from '../../src/etcd/tls-files.js';
+
+test.each(['pkcs8', 'pkcs1'] as const)('an encrypted key of the form %s is called that', async (type) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-tls-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' },
+  });
+  const key = join(folder, 'client.key');
+  await writeFile(key, privateKey);
+  await expect(readTlsFiles({ cert: key, key })).rejects.toMatchObject({
+    kind: 'usage',
+    code: 'TLS_KEY_ENCRYPTED',
+    message: expect.stringContaining(`${key}, holds an encrypted key`) as string,
+  });
+});
