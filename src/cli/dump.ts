@@ -5,25 +5,18 @@ import type { DumpFormat, Framing } from '../dump/dump.js';
 import type { DumpItem } from '../dump/item.js';
 import type { LossReport } from '../dump/loss-report.js';
 import type { DumpOutput } from '../dump/output.js';
-import type { Selection } from '../dump/selection.js';
-import type { ServerSource } from '../dump/server-source.js';
-import type { ApiConnectionOptions } from '../sensu/api/connection.js';
 import type { Encryption } from '../snapshot/encryption.js';
-import type { FileView } from '../snapshot/store-view.js';
-import { addApiOptions, apiConnectionFrom, type ApiFlags } from './api-options.js';
-import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
-import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
+import { addApiOptions } from './api-options.js';
+import { addConnectionOptions } from './connection-options.js';
+import { addDataDirOption } from './data-dir-options.js';
+import { openSource, type DumpSourceFlags } from './dump-source.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
-import { openLiveStore, type StoreToRead } from './live-store.js';
 import { describeLosses } from './loss-text.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
-import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
+import { addSourceOptions } from './source-options.js';
 
-interface DumpFlags
-  extends OutputOptions, SourceFlags, ConnectionFlags, DataDirFlags, EncryptionFlags, ApiFlags {
-  readonly from?: string;
-  readonly sensuctl?: boolean;
+interface DumpFlags extends OutputOptions, DumpSourceFlags, EncryptionFlags {
   readonly types?: string;
   readonly omit?: string;
   readonly namespace?: string;
@@ -31,7 +24,6 @@ interface DumpFlags
   readonly output?: string;
   readonly split?: boolean;
   readonly overwrite?: boolean;
-  readonly withSecrets?: boolean;
   readonly acceptLoss?: boolean;
 }
 
@@ -109,76 +101,6 @@ function resultOf(context: Context, flags: DumpFlags, report: LossReport): Comma
   };
 }
 
-interface Source {
-  /** Gives what the source holds to the writer, which may be called again: see `readLive`. */
-  readonly read: <Result>(writer: (items: AsyncIterable<DumpItem>) => Promise<Result>) => Promise<Result>;
-  readonly close: () => Promise<void>;
-}
-
-/** Exactly one source is named; the variable of etcdctl counts where none is. */
-async function openSource(context: Context, flags: DumpFlags, selection: Selection): Promise<Source> {
-  const api = await apiConnectionFrom(flags, context);
-  const sources = [flags.from, flags.dataDir, flags.endpoints, api, flags.sensuctl];
-  const named = sources.filter((source) => source !== undefined).length;
-  if (named > 1) throw unclear('Several sources are named for one dump.');
-  if (api !== undefined || flags.sensuctl === true) return openServer(context, flags, selection, api);
-  if (named === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined) throw unclear('A dump needs a source.');
-  const { dumpStore } = await import('../dump/store-source.js');
-  const store = await openStoreOf(context, flags);
-  return {
-    read: (writer) => store.read((view) => writer(dumpStore(view, selection, context))),
-    close: store.close,
-  };
-}
-
-async function openServer(
-  context: Context,
-  flags: DumpFlags,
-  selection: Selection,
-  api: ApiConnectionOptions | undefined,
-): Promise<Source> {
-  if (flags.withSecrets === true) throw secretsNotShown();
-  const { dumpServer } = await import('../dump/server-source.js');
-  const sourceOf = (server: ServerSource): Source => ({
-    read: (writer) => writer(dumpServer(server, selection)),
-    close: () => Promise.resolve(),
-  });
-  if (api === undefined) {
-    const { SensuctlSource } = await import('../dump/sensuctl-source.js');
-    return sourceOf(new SensuctlSource(context, selection));
-  }
-  const { ApiSource } = await import('../dump/api-source.js');
-  const { connectApi } = await import('../sensu/api/connection.js');
-  return sourceOf(new ApiSource(connectApi(api), selection));
-}
-
-async function openStoreOf(context: Context, flags: DumpFlags): Promise<StoreToRead> {
-  if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
-  if (flags.from === undefined) return openLiveStore(flags, context);
-  const { openStore } = await import('../snapshot/open.js');
-  const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
-  return storeOf(view);
-}
-
-async function openStopped(context: Context, folders: readonly string[]): Promise<StoreToRead> {
-  const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
-  const { asView } = await import('../snapshot/store-view.js');
-  const { warnOfStopped } = await import('./stopped-words.js');
-  const members = await openStoppedMembers(context, folders);
-  warnOfStopped(members, context.report);
-  return storeOf(asView(members.directory));
-}
-
-function storeOf(view: FileView): StoreToRead {
-  return {
-    read: (reader) => reader(view),
-    close: () => {
-      view.close();
-      return Promise.resolve();
-    },
-  };
-}
-
 async function openOutput(
   context: Context,
   flags: DumpFlags,
@@ -240,15 +162,6 @@ function warnOfSecrets({ report }: Context): void {
   );
 }
 
-function unclear(message: string): FerryError {
-  return new FerryError({
-    kind: 'usage',
-    code: 'SOURCE_UNCLEAR',
-    message,
-    hint: 'Give one of --from FILE, --data-dir FOLDER, --endpoints URLS, --api-url URL, and --sensuctl.',
-  });
-}
-
 /** What is on standard output cannot be taken back, to begin again. */
 function brokenOff(cause: FerryError): FerryError {
   return new FerryError({
@@ -257,14 +170,5 @@ function brokenOff(cause: FerryError): FerryError {
     message: `${cause.message} What has gone to standard output is not the whole dump.`,
     hint: 'Use --output FILE, with which a dump begins again by itself; or dump --from what sensu-ferry snapshot save has taken.',
     cause,
-  });
-}
-
-function secretsNotShown(): FerryError {
-  return new FerryError({
-    kind: 'usage',
-    code: 'SECRETS_NOT_SHOWN',
-    message: "Sensu's API shows no secrets, so there are none for --with-secrets.",
-    hint: 'Dump a store, with --from or --endpoints, or leave out --with-secrets.',
   });
 }

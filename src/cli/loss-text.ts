@@ -17,6 +17,7 @@ export function describeLosses(report: LossReport, { output, withSecrets }: Flag
     ...(losses.length > 0
       ? ['Lost with this dump:', ...losses.map((line) => `  ${line}`)]
       : ['Nothing is lost with this dump, but what no dump holds.']),
+    ...leftOutLines(report),
     'When sensuctl create reads it:',
     ...restoreLines(report).map((line) => `  ${line}`),
     `No dump holds: ${report.neverHeld.join('; ')}.`,
@@ -62,11 +63,23 @@ function lossLines(report: LossReport, withSecrets: boolean): string[] {
   return lines.filter((line) => line !== false && line !== undefined).map((line) => printable(line));
 }
 
-function restoreLines({ labelled, eventsHandledAgain, apiKeys }: LossReport): string[] {
+/** What is not in the dump, and no loss. */
+function leftOutLines({ endedSilences: { count: total, first } }: LossReport): string[] {
+  if (total === 0) return [];
+  const some = formatSome(
+    first.map(({ namespace, name }) => inNamespace(namespace, name)),
+    total,
+  );
+  return [printable(`Left out, as Sensu does: ${count(total, 'silence')} that had ended: ${some}.`)];
+}
+
+function restoreLines({ labelled, eventsHandledAgain, apiKeys, silencesEndedSince }: LossReport): string[] {
   const lines = [
     `${count(labelled, 'resource')} get the label sensu.io/managed_by: sensuctl`,
     eventsHandledAgain > 0 &&
       `${count(eventsHandledAgain, 'event')} go to their handlers again: --omit events`,
+    silencesEndedSince.count > 0 &&
+      `${count(silencesEndedSince.count, 'silence')} that ended since the store was as it is are deleted at once`,
     apiKeys.length > 0 && 'it stops at the first API key: --omit apikeys',
   ];
   return lines.filter((line) => line !== false);

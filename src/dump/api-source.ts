@@ -3,7 +3,7 @@ import type { ApiConnection } from '../sensu/api/connection.js';
 import { listResources } from '../sensu/api/resources.js';
 import { apiRoutes, routeOf, type ApiRoute } from '../sensu/api/routes.js';
 import { textAt, type ApiResource } from '../sensu/resources/api-value.js';
-import { isWanted, namespaceUnknown, type Selection } from './selection.js';
+import { fullName, isWanted, namespaceUnknown, type Selection } from './selection.js';
 import type { SkipList, SkippedType } from './skipped.js';
 
 /** The halves of an entity are not dumped beside the entity. */
@@ -17,8 +17,21 @@ const reasons: Readonly<Record<string, SkippedType['reason']>> = {
   API_NOT_FOUND: 'missing',
 };
 
+/** In the order in which they are named; what is not named comes after it, in the order of the routes. */
+function routesOf(selection: Selection): ApiRoute[] {
+  const { kinds, commercial } = selection;
+  const names = [...kinds.map(fullName), ...(commercial === 'all' ? [] : commercial)];
+  const placeOf = (route: ApiRoute): number => {
+    const place = names.indexOf(fullName(route));
+    return place === -1 ? names.length : place;
+  };
+  return dumpedRoutes
+    .filter((route) => isWanted(selection, route))
+    .sort((one, other) => placeOf(one) - placeOf(other));
+}
+
 /**
- * Reads resources from Sensu's API, type after type in the order of the routes, each by namespace and name. Only what
+ * Reads resources from Sensu's API, type after type as they are selected, each by namespace and name. Only what
  * is selected is asked for. What the user may not read is passed over and listed: where all namespaces at once are
  * refused, each is asked for.
  */
@@ -43,7 +56,7 @@ export class ApiSource implements SkipList {
     if (namespace !== undefined && !(await this.#knownNamespaces()).includes(namespace)) {
       throw namespaceUnknown(namespace);
     }
-    for (const route of dumpedRoutes.filter((each) => isWanted(this.#selection, each))) {
+    for (const route of routesOf(this.#selection)) {
       if (namespace !== undefined && route.scope === 'namespaced') {
         yield* this.#byNamespace(route, [namespace]);
         continue;

@@ -8,6 +8,8 @@ export type DumpItem =
       /** The source has hidden secrets already, as Sensu's API does. */
       readonly isMasked: boolean;
     } & StoredResource)
+  /** A silence that had ended when the store was as it is: Sensu shows it no more. */
+  | { readonly is: 'ended silence'; readonly namespace: string; readonly name: string }
   /** A type that was asked for and not given. */
   | { readonly is: 'skipped'; readonly type: string; readonly why: string }
   /** A value that cannot be decoded. The key is as it may be shown. */

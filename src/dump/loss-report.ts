@@ -2,7 +2,7 @@ import { apiKeyHint } from '../sensu/values.js';
 import { objectAt, textAt, type ApiResource } from '../sensu/resources/api-value.js';
 import { eventParts } from '../sensu/resources/event.js';
 import { passwordHash, redactedPaths } from '../sensu/resources/secrets.js';
-import { endOfSilence, isEndless } from '../sensu/resources/silence.js';
+import { endOfSilence, hasEnded, isEndless } from '../sensu/resources/silence.js';
 import type { DumpItem } from './item.js';
 
 /** Some of many, and how many there are. */
@@ -42,6 +42,10 @@ export interface LossReport {
   readonly refusedEntities: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
   /** Silences without an end, or one that is more than a day away: Sensu 6.12 cuts or refuses them. */
   readonly silencesCutShort: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
+  /** Silences that had ended when the store was as it is. They are left out, as Sensu leaves them out. */
+  readonly endedSilences: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
+  /** Silences that have ended since: Sensu deletes what `create` makes of them. */
+  readonly silencesEndedSince: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
   /** Events that go to handlers when they are created. */
   readonly eventsHandledAgain: number;
   /** Resources that `create` marks with the label `sensu.io/managed_by: sensuctl`. */
@@ -60,7 +64,7 @@ const neverHeld = [
 
 /** How many of a listing are named. */
 const named = 20;
-const day = 86_400n;
+const day = 86_400;
 const managedBy = 'sensu.io/managed_by';
 
 class List<Item> implements Listing<Item> {
@@ -81,7 +85,7 @@ export interface LossOptions {
 /** Gathers what a dump loses, item by item. */
 export class LossCollector {
   readonly #withSecrets: boolean;
-  readonly #now: bigint;
+  readonly #now: Date;
   readonly #types: Record<string, number> = {};
   readonly #users: string[] = [];
   readonly #apiKeys: { owner: string; hint: string }[] = [];
@@ -93,13 +97,15 @@ export class LossCollector {
   readonly #halves = new List<{ namespace: string; name: string }>();
   readonly #refused = new List<{ namespace: string; name: string }>();
   readonly #cutShort = new List<{ namespace: string; name: string }>();
+  readonly #ended = new List<{ namespace: string; name: string }>();
+  readonly #endedSince = new List<{ namespace: string; name: string }>();
   #resources = 0;
   #handledAgain = 0;
   #labelled = 0;
 
   constructor({ withSecrets, now }: LossOptions) {
     this.#withSecrets = withSecrets;
-    this.#now = BigInt(Math.floor(now.getTime() / 1000));
+    this.#now = now;
   }
 
   /** @param masked Paths that were masked in the resource beside what Sensu itself redacts. */
@@ -107,6 +113,7 @@ export class LossCollector {
     if (item.is === 'unreadable') this.#unreadable.add({ key: item.key, why: item.why });
     else if (item.is === 'skipped') this.#skipped.push({ type: item.type, why: item.why });
     else if (item.is === 'left out') this.#leftOut.push({ group: item.group, keys: item.keys });
+    else if (item.is === 'ended silence') this.#ended.add({ namespace: item.namespace, name: item.name });
     else if (item.is === 'half an entity') this.#halves.add({ namespace: item.namespace, name: item.name });
     else this.#addResource(item, masked);
   }
@@ -139,6 +146,7 @@ export class LossCollector {
         break;
       case 'Silenced':
         if (isCutShort(spec, this.#now)) this.#cutShort.add({ namespace, name });
+        if (hasEnded(resource, this.#now)) this.#endedSince.add({ namespace, name });
         break;
       case 'Event':
         if (isHandled(objectAt(spec, 'check'))) this.#handledAgain += 1;
@@ -160,6 +168,8 @@ export class LossCollector {
       skippedTypes: this.#skipped,
       refusedEntities: this.#refused,
       silencesCutShort: this.#cutShort,
+      endedSilences: this.#ended,
+      silencesEndedSince: this.#endedSince,
       eventsHandledAgain: this.#handledAgain,
       labelled: this.#labelled,
       neverHeld,
@@ -198,8 +208,8 @@ function pathsOfSecrets({ type, metadata, spec }: ApiResource, isMasked: boolean
   );
 }
 
-function isCutShort(spec: ApiResource['spec'], now: bigint): boolean {
-  return isEndless(spec) || endOfSilence(spec) > now + day;
+function isCutShort(spec: ApiResource['spec'], now: Date): boolean {
+  return isEndless(spec) || Number(endOfSilence(spec)) > now.getTime() / 1000 + day;
 }
 
 function isHandled(check: ApiResource['spec']): boolean {

@@ -3,7 +3,7 @@ import { resourceKinds, type ResourceKind } from '../sensu/resources/kinds.js';
 
 /** Which resources a dump is to hold. */
 export interface Selection {
-  /** In sensuctl's order. */
+  /** In the order in which they are named; in sensuctl's order where all are wanted. */
   readonly kinds: readonly ResourceKind[];
   /** Full names of the commercial types that are asked for, such as `secrets/v1.Provider`; or all that there are. */
   readonly commercial: 'all' | readonly string[];
@@ -26,8 +26,9 @@ export function parseSelection({ types = 'all', omit = '', namespace }: Selectio
   const omitted = parseTypes(omit);
   const has = (name: string): boolean => (wanted.has('all') || wanted.has(name)) && !omitted.has(name);
   const everyCommercial = wanted.has('all') && !omitted.has('all');
+  const kinds = wanted.has('all') ? resourceKinds : [...wanted].flatMap(kindNamed);
   return {
-    kinds: omitted.has('all') ? [] : resourceKinds.filter((kind) => has(fullName(kind))),
+    kinds: omitted.has('all') ? [] : kinds.filter((kind) => has(fullName(kind))),
     commercial: everyCommercial
       ? 'all'
       : [...wanted].filter((name) => name !== 'all' && !isCore(name) && has(name)),
@@ -68,6 +69,10 @@ const enterpriseName = /^[a-z][\w-]*\/v\d\w*\.[A-Z]\w*$/;
 function parseTypes(list: string): ReadonlySet<string> {
   const names = list.split(',').map((name) => name.trim());
   return new Set(names.filter((name) => name !== '').map(parseType));
+}
+
+function kindNamed(name: string): readonly ResourceKind[] {
+  return resourceKinds.filter((kind) => fullName(kind) === name);
 }
 
 function parseType(name: string): string {

@@ -31,7 +31,9 @@ export class SensuctlSource implements SkipList {
     const sensuctl = openSensuctl({ env, signal, ...(silenceMs !== undefined && { silenceMs }) });
     await sensuctl.version();
     for (const words of await dumpsOf(this.#selection, sensuctl)) {
-      const pieces = (): AsyncIterable<Buffer> => sensuctl.read(['dump', ...words, '--format', 'yaml']);
+      // Some texts are lost in its YAML: it writes a label << without quotes, and breaks lines at U+2028.
+      const args = ['dump', ...words, '--format', 'wrapped-json'];
+      const pieces = (): AsyncIterable<Buffer> => sensuctl.read(args);
       yield* this.#note(resourcesOf({ path: 'the output of sensuctl', pieces }, this.#context));
     }
   }
@@ -55,24 +57,32 @@ const event = 'core/v2.Event';
 
 /** What is to be asked of `sensuctl dump`, one run after the other. */
 async function dumpsOf(selection: Selection, sensuctl: Sensuctl): Promise<readonly (readonly string[])[]> {
-  const { kinds, namespace } = selection;
-  const types = typeWords(selection);
+  const { kinds, commercial, namespace } = selection;
+  const names = kinds.map(fullName);
   if (namespace !== undefined) {
     if (!(await sensuctl.namespaces()).includes(namespace)) throw namespaceUnknown(namespace);
-    return types.map((words) => [...words, '--namespace', namespace]);
+    return typeWords(names, commercial).map((words) => [...words, '--namespace', namespace]);
   }
-  const dumps = types.map((words) => [...words, '--all-namespaces']);
-  if (!kinds.map(fullName).includes(event)) return dumps;
-  return [...dumps, ...(await sensuctl.namespaces()).map((name) => [event, '--namespace', name])];
+  const everywhere = (words: readonly string[]): readonly string[] => [...words, '--all-namespaces'];
+  const at = names.indexOf(event);
+  if (at === -1) return typeWords(names, commercial).map(everywhere);
+  const events = (await sensuctl.namespaces()).map((name) => [event, '--namespace', name]);
+  return [
+    ...typeWords(names.slice(0, at), []).map(everywhere),
+    ...events,
+    ...typeWords(names.slice(at + 1), commercial).map(everywhere),
+  ];
 }
 
 /** The words that name the types; none where there is nothing to be asked for. */
-function typeWords({ kinds, commercial, namespace }: Selection): readonly (readonly string[])[] {
-  const wanted = kinds.map(fullName);
+function typeWords(
+  names: readonly string[],
+  commercial: Selection['commercial'],
+): readonly (readonly string[])[] {
   if (commercial === 'all') {
-    const omitted = resourceKinds.map(fullName).filter((name) => !wanted.includes(name));
+    const omitted = resourceKinds.map(fullName).filter((name) => !names.includes(name));
     return [['all', ...(omitted.length > 0 ? ['--omit', omitted.join(',')] : [])]];
   }
-  const named = [...wanted.filter((name) => name !== event || namespace !== undefined), ...commercial];
+  const named = [...names, ...commercial];
   return named.length > 0 ? [[named.join(',')]] : [];
 }

@@ -9,29 +9,37 @@ import {
   resourceKinds,
   type ResourceKind,
 } from '../sensu/resources/kinds.js';
+import { hasEnded, silenceAsShown } from '../sensu/resources/silence.js';
 import { joinEntity, toApiResource, type StoredResource } from '../sensu/resources/to-api-resource.js';
 import { mergeByKey } from '../store/merge-by-key.js';
 import { prefixRange, sensuRoot, singleKey } from '../store/sensu-root.js';
 import type { KeyRange, StoreEntry, StoreView } from '../store/view.js';
 import type { DumpItem } from './item.js';
+import { nameOf } from './loss-report.js';
 import { fullName, namespaceUnknown, type Selection } from './selection.js';
 
 /**
- * The resources of a store at one revision, in sensuctl's order: by type, then by key. No more than a batch of
- * entries is in memory. @throws FerryError NAMESPACE_UNKNOWN (`usage`)
+ * The resources of a store at one revision, type after type as they are selected, each by key. No more than a batch of
+ * entries is in memory.
+ * @param takenAt When the store was as it is; undefined where nobody knows. Silences that had ended by then are told
+ *   and not given.
+ * @throws FerryError NAMESPACE_UNKNOWN (`usage`)
  */
 export async function* dumpStore(
   view: StoreView,
   selection: Selection,
   { signal }: Pick<Context, 'signal'>,
+  takenAt?: Date,
 ): AsyncGenerator<DumpItem> {
   if (selection.namespace !== undefined) await requireNamespace(view, selection.namespace);
   for (const kind of selection.kinds) {
     signal.throwIfAborted();
     if (kind.group === entityConfigs) yield* entitiesOf(view, selection);
-    else yield* resourcesOf(view, rangeOf(kind, selection.namespace), signal);
+    else yield* resourcesOf(view, rangeOf(kind, selection.namespace), signal, takenAt);
   }
-  if (selection.commercial.length > 0) yield* enterpriseOf(view, selection, signal);
+  const { commercial } = selection;
+  if (commercial === 'all') yield* enterpriseOf(view, selection, signal, selection.hasEnterprise);
+  else for (const name of commercial) yield* enterpriseOf(view, selection, signal, (other) => other === name);
   yield* leftOut(view);
 }
 
@@ -47,16 +55,27 @@ function rangeOf({ group, namespaced }: ResourceKind, namespace: string | undefi
   return prefixRange(Buffer.from(namespaced && namespace !== undefined ? `${group}${namespace}/` : group));
 }
 
-async function* resourcesOf(view: StoreView, range: KeyRange, signal: AbortSignal): AsyncGenerator<DumpItem> {
+async function* resourcesOf(
+  view: StoreView,
+  range: KeyRange,
+  signal: AbortSignal,
+  takenAt: Date | undefined,
+): AsyncGenerator<DumpItem> {
   for await (const batch of view.entries(range)) {
     signal.throwIfAborted();
-    for (const entry of batch) yield decoded(entry);
+    for (const entry of batch) yield decoded(entry, takenAt);
   }
 }
 
-function decoded({ key, value }: Pick<StoreEntry, 'key' | 'value'>): DumpItem {
+function decoded({ key, value, lease }: StoreEntry, takenAt: Date | undefined): DumpItem {
   const stored = decode(key, value);
-  return 'is' in stored ? stored : { is: 'resource', commercial: false, isMasked: false, ...stored };
+  if ('is' in stored) return stored;
+  if (takenAt !== undefined && hasEnded(stored.resource, takenAt)) {
+    const { namespace, name } = nameOf(stored.resource);
+    return { is: 'ended silence', namespace, name };
+  }
+  const resource = silenceAsShown(stored.resource, lease !== undefined);
+  return { is: 'resource', commercial: false, isMasked: false, ...stored, resource };
 }
 
 type Unreadable = Extract<DumpItem, { is: 'unreadable' }>;
@@ -113,6 +132,7 @@ async function* enterpriseOf(
   view: StoreView,
   selection: Selection,
   signal: AbortSignal,
+  isWanted: Selection['hasEnterprise'],
 ): AsyncGenerator<DumpItem> {
   for await (const batch of view.entries(prefixRange(Buffer.from(enterpriseRoot)))) {
     signal.throwIfAborted();
@@ -122,7 +142,7 @@ async function* enterpriseOf(
       if (isElsewhere) continue;
       const stored = decode(key, value);
       if ('is' in stored) yield stored;
-      else if (selection.hasEnterprise(fullName(stored.resource)))
+      else if (isWanted(fullName(stored.resource)))
         yield { is: 'resource', commercial: true, isMasked: false, ...stored };
     }
   }

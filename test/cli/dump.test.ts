@@ -43,12 +43,15 @@ describe('dump', () => {
     expect(stdout.match(/^type: Event$/gm)).toHaveLength(2);
   });
 
-  it('reads a live etcd at one revision, and gives the same bytes', async () => {
+  /** sensuctl shows no silence that has ended, and those of the recording have since. */
+  it('reads a live etcd at one revision, and gives the same bytes but for silences that have ended', async () => {
     const etcd = await startEtcd({ until: 'test' });
     const endpoints = ['--endpoints', etcd.endpoint];
     expect((await ferry(['restore', 'etcd', '--from', kitchenSink, ...endpoints, '--yes'])).code).toBe(0);
     const live = await ferry(['dump', ...endpoints, '--omit', 'events', '--quiet']);
-    expect(insideMarks(live.stdout)).toBe(recorded('dump.yml'));
+    const silences = /---\ntype: Silenced\n[\s\S]*$/;
+    expect(recorded('dump.yml')).toMatch(silences);
+    expect(insideMarks(live.stdout)).toBe(recorded('dump.yml').replace(silences, ''));
     expect({ code: live.code, stderr: live.stderr }).toEqual({ code: 3, stderr: '' });
   });
 

@@ -99,7 +99,8 @@ describe('what an API is asked for', () => {
   });
 
   it.each<[SelectionFlags, readonly string[]]>([
-    [{ types: 'checks,users' }, ['/api/core/v2/users', '/api/core/v2/checks']],
+    [{ types: 'users,checks' }, ['/api/core/v2/users', '/api/core/v2/checks']],
+    [{ types: 'checks,users' }, ['/api/core/v2/checks', '/api/core/v2/users']],
     [
       { types: 'checks', namespace: 'ops' },
       ['/api/core/v2/namespaces', '/api/core/v2/namespaces/ops/checks'],

@@ -1,4 +1,5 @@
 import { silentContext } from '../restore/silent-context.js';
+import { nameOf } from '../../src/dump/loss-report.js';
 import { readDump } from '../../src/dump/read/read-dump.js';
 import type { ApiResource } from '../../src/sensu/resources/api-value.js';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +36,7 @@ export function compared({
 
 /** In one order, whatever the source's. */
 export function sorted(resources: readonly ComparedResource[]): ComparedResource[] {
-  const name = ({ type, metadata, spec }: ComparedResource): string =>
-    JSON.stringify([type, metadata, type === 'Event' ? spec : '']);
-  return [...resources].sort((a, b) => (name(a) < name(b) ? -1 : 1));
+  const nameOfOne = ({ type, metadata, spec }: ComparedResource): string =>
+    JSON.stringify(Object.values(nameOf({ type, metadata, spec } as ApiResource)));
+  return [...resources].sort((a, b) => (nameOfOne(a) < nameOfOne(b) ? -1 : 1));
 }

@@ -51,6 +51,12 @@ describe('a dump from sensuctl', () => {
     expect(sorted(resources.map(compared))).toEqual(sorted(await recordedResources()));
     expect(resources.filter(({ type }) => type === 'Event')).toHaveLength(2);
     expect(source.skipped).toEqual([]);
+    // They stand where sensuctl has them in a dump of one namespace.
+    const types = [...new Set(resources.map(({ type }) => type))];
+    expect(types.slice(types.indexOf('Entity'))).toEqual([
+      ...['Entity', 'Event', 'EventFilter', 'Handler', 'HookConfig', 'Mutator', 'Pipeline'],
+      ...['Role', 'RoleBinding', 'Silenced'],
+    ]);
   });
 
   /** The trap: sensuctl says nothing of what its user may not read. */
@@ -66,6 +72,17 @@ describe('a dump from sensuctl', () => {
   });
 
   it.each<[SelectionFlags, readonly string[]]>([
+    // In the order that is asked for, as sensuctl does it.
+    [{ types: 'handlers,checks' }, ['dump core/v2.Handler,core/v2.CheckConfig --all-namespaces']],
+    [
+      { types: 'checks,events,assets' },
+      [
+        'namespace list',
+        'dump core/v2.CheckConfig --all-namespaces',
+        ...['default', 'ops', 'sensu-system'].map((name) => `dump core/v2.Event --namespace ${name}`),
+        'dump core/v2.Asset --all-namespaces',
+      ],
+    ],
     [{ types: 'checks,secrets/v1.Secret' }, ['dump core/v2.CheckConfig,secrets/v1.Secret --all-namespaces']],
     [
       { types: 'checks,events', namespace: 'ops' },
@@ -82,7 +99,7 @@ describe('a dump from sensuctl', () => {
     ],
   ])('asks for no more than %j', async (flags, wanted) => {
     const { asked, resources } = await readAsked(flags);
-    expect(asked.map((words) => words.replace(/ --format \w+$/, ''))).toEqual(['version', ...wanted]);
+    expect(asked.map((words) => words.replace(/ --format [\w-]+$/, ''))).toEqual(['version', ...wanted]);
     const isElsewhere = ({ namespace: own }: DumpResource): boolean =>
       own !== undefined && own !== (flags.namespace ?? own);
     expect(resources.filter(isElsewhere)).toEqual([]);
@@ -112,7 +129,7 @@ describe('a dump from sensuctl', () => {
 
   it('is refused when sensuctl was killed in the middle', async () => {
     const failure = await failureOf(readAll(new SensuctlSource(await contextWith('cut'), everything)));
-    expect(['SENSUCTL_FAILED', 'DUMP_UNUSABLE', 'DUMP_NOT_YAML']).toContain(failure.code);
+    expect(['SENSUCTL_FAILED', 'DUMP_UNUSABLE', 'DUMP_NOT_JSON']).toContain(failure.code);
   });
 
   it('ends a sensuctl that says nothing', async () => {

@@ -17,6 +17,7 @@ async function dump(
   values: Readonly<Record<string, Buffer | string>>,
   flags: SelectionFlags = {},
   withSecrets = false,
+  { takenAt, leased }: { readonly takenAt?: Date; readonly leased?: Readonly<Record<string, bigint>> } = {},
 ): Promise<Dumped> {
   const documents: string[] = [];
   const output: DumpOutput = {
@@ -27,7 +28,7 @@ async function dump(
   };
   const now = new Date(1_700_000_000_000);
   const context = { ...silentContext(), clock: { now: () => now } };
-  const items = dumpStore(memoryStore(values), parseSelection(flags), context);
+  const items = dumpStore(memoryStore(values, leased), parseSelection(flags), context, takenAt);
   return { documents, report: await writeDump(context, items, output, { format: 'yaml', withSecrets }) };
 }
 
@@ -137,6 +138,43 @@ describe('what is lost with a dump', () => {
     expect(report.silencesCutShort).toMatchObject({ count: 1, first: [{ name: 'a:*' }] });
   });
 
+  describe('of silences', () => {
+    const silence = (name: string, ...fields: Buffer[]): Buffer =>
+      Buffer.concat([bytesField(1, meta('d', name)), ...fields]);
+    const [expire, expireAt] = [2, 11];
+    const store = {
+      'silenced/d/none:*': silence('none:*'),
+      'silenced/d/early:*': silence('early:*', numberField(expireAt, 1_699_999_000n)),
+      'silenced/d/late:*': silence('late:*', numberField(expireAt, 1_700_000_500n)),
+    };
+
+    /** The traps: 6.7.5 stores 0 and shows -1; what has ended is in the store until somebody asks for it. */
+    it('shows those that Sensu shows, and how it does', async () => {
+      const { documents, report } = await dump(store, {}, false, { takenAt: new Date(1_699_999_500_000) });
+      expect(documents.map((text) => /name: (.*)/.exec(text)![1])).toEqual(['late:*', 'none:*']);
+      expect(documents[1]).toContain('  expire: -1\n');
+      expect(report).toMatchObject({
+        endedSilences: { count: 1, first: [{ namespace: 'd', name: 'early:*' }] },
+        silencesEndedSince: { count: 0 },
+      });
+    });
+
+    it('keeps those that have ended where nobody knows when the store was as it is, and says so', async () => {
+      const { documents, report } = await dump(store);
+      expect(documents).toHaveLength(3);
+      expect(report).toMatchObject({
+        endedSilences: { count: 0 },
+        silencesEndedSince: { count: 1, first: [{ namespace: 'd', name: 'early:*' }] },
+      });
+    });
+
+    it('keeps the length of one that ends by a lease, as Sensu 5 had them', async () => {
+      const old = { 'silenced/d/old:*': silence('old:*', numberField(expire, 60n)) };
+      const { documents } = await dump(old, {}, false, { leased: { 'silenced/d/old:*': 5n } });
+      expect(documents[0]).toContain('  expire: 60\n');
+    });
+  });
+
   it('names a few of many, and counts all', async () => {
     const many = Object.fromEntries(
       Array.from({ length: 50 }, (_, index) => [`checks/d/c${index}`, numberField(77, 1n)]),
@@ -159,7 +197,8 @@ describe('a selection', () => {
 
   it.each([
     [{}, ['Namespace', 'CheckConfig', 'CheckConfig', 'Handler']],
-    [{ types: 'handlers,checks' }, ['CheckConfig', 'CheckConfig', 'Handler']],
+    [{ types: 'handlers,checks' }, ['Handler', 'CheckConfig', 'CheckConfig']],
+    [{ types: 'handlers,all' }, ['Namespace', 'CheckConfig', 'CheckConfig', 'Handler']],
     [{ types: 'core/v2.Handler' }, ['Handler']],
     [{ omit: 'checks,CheckConfig' }, ['Namespace', 'Handler']],
     [{ omit: 'all' }, []],

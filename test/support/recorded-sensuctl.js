@@ -6,6 +6,7 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'yaml';
 
 const fixtures = new URL('../../fixtures/kitchen-sink-6.12.0/', import.meta.url);
 const recorded = (name) => readFileSync(new URL(name, fixtures), 'utf8');
@@ -42,34 +43,38 @@ function play() {
     );
   if (args === 'namespace list --format json')
     return '[{"name":"default"},{"name":"ops"},{"name":"sensu-system"}]\n';
-  const form = /^dump (\S+)(?: --omit (\S+))? (?:--all-namespaces|--namespace (\S+)) --format yaml$/.exec(
-    args,
-  );
+  const form =
+    /^dump (\S+)(?: --omit (\S+))? (?:--all-namespaces|--namespace (\S+)) --format wrapped-json$/.exec(args);
   if (form === null) return fail(`unknown command "${args}" for "sensuctl"`);
   const [, types, omitted = '', namespace] = form;
   return dump(types.split(','), omitted.split(','), namespace);
 }
 
+/** One after the other, each with a line end. */
+const inJson = (text) => text.split(/(?<=^\}\n)(?=\{$)/m);
+
+/** Events were recorded in YAML alone. */
+const inYaml = (text) => [`${JSON.stringify(parse(text), null, 2)}\n`];
+
 /** Of all namespaces it gives everything but events; of one, what lies in none too. */
 function dump(types, omitted, namespace) {
-  const documents = recorded('dump.yml').split('---\n');
-  if (namespace === 'default' || namespace === 'ops') documents.push(recorded(`events-${namespace}.yml`));
+  const documents = inJson(recorded('dump.json'));
+  if (namespace === 'default' || namespace === 'ops')
+    documents.push(...inYaml(recorded(`events-${namespace}.yml`)));
   const isWanted = (text) => {
-    const [, type, apiVersion] = /^type: (\S+)\napi_version: (\S+)$/m.exec(text);
+    const { type, api_version: apiVersion, metadata } = JSON.parse(text);
     const name = `${apiVersion}.${type}`;
-    const [, own = namespace] = /^ {2}namespace: (\S+)$/m.exec(text) ?? [];
+    const own = metadata.namespace ?? namespace;
     const isThere = namespace === undefined || own === namespace;
     return isThere && !omitted.includes(name) && (types[0] === 'all' || types.includes(name));
   };
-  return documents.filter(isWanted).join('---\n');
+  return documents.filter(isWanted).join('');
 }
 
 if (fault === 'silent' && words[0] === 'dump') await sleep(600_000);
 else if (fault === 'cut' && words[0] === 'dump') {
   process.stdout.write(play().slice(0, 6000), () => process.kill(process.pid, 'SIGKILL'));
 } else if (fault === 'fewer' && words[0] === 'dump') {
-  const documents = play().split('---\n');
-  process.stdout.write(
-    documents.filter((each) => /^type: (Namespace|CheckConfig|Asset)$/m.test(each)).join('---\n'),
-  );
+  const isRead = (each) => /^ {2}"type": "(Namespace|CheckConfig|Asset)"/m.test(each);
+  process.stdout.write(inJson(play()).filter(isRead).join(''));
 } else process.stdout.write(play());

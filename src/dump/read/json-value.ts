@@ -18,11 +18,23 @@ export function parseJson(text: string): ApiValue {
     }) as ApiValue;
   } catch (error) {
     if (error instanceof TextFault) throw error;
+    const mended = asMeantBySensuctl(text);
+    if (mended !== text) return parseJson(mended);
     if (error instanceof RangeError) {
       throw new TextFault({ code: 'DUMP_TOO_LARGE', fault: 'it is nested too many levels deep' }, 0);
     }
     throw broken(text, error instanceof Error ? error.message : '');
   }
+}
+
+/**
+ * sensuctl puts an `&` in the place of each `\\u0026`, also of one that is itself text, whose own backslash then stands
+ * before the `&`; `<` and `>` likewise. No JSON has a backslash there.
+ */
+function asMeantBySensuctl(text: string): string {
+  return text.replace(/\\(?:([&<>])|[^])/g, (all, character: string | undefined) =>
+    character === undefined ? all : `\\\\u00${character.charCodeAt(0).toString(16)}`,
+  );
 }
 
 function parseNumber(text: string): number | bigint {

@@ -10,12 +10,15 @@ export interface Place {
   readonly line: number;
   /** From 1, when the document is a list. */
   readonly item?: number;
+  /** Such as `CheckConfig default/disk`, of a document that cannot be parsed. */
+  readonly resource?: string | undefined;
 }
 
 /** Such as `dump.yml, document 3, line 41`. */
-export function showPlace({ file, document, line, item }: Place): string {
+export function showPlace({ file, document, line, item, resource }: Place): string {
   const inList = item === undefined ? '' : `, item ${item}`;
-  return `${showFile(file)}, document ${document}${inList}, line ${line}`;
+  const of = resource === undefined ? '' : ` (${resource})`;
+  return `${showFile(file)}, document ${document}${inList}, line ${line}${of}`;
 }
 
 export function showFile(file: string): string {

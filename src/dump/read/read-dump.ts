@@ -7,6 +7,7 @@ import { filesOfDump, type DumpFile } from './files.js';
 import { JsonSplitter } from './json-documents.js';
 import { parseJson } from './json-value.js';
 import { dumpError, fileError, showFile, showPlace, TextFault, type Place } from './place.js';
+import { resourceNamedIn } from './named-in-text.js';
 import { isSingle, readResource, showResource, type DumpResource } from './resource.js';
 import { YamlSplitter } from './yaml-documents.js';
 import { parseYaml } from './yaml-value.js';
@@ -86,7 +87,7 @@ async function* valuesOf(
     context.signal.throwIfAborted();
     const values = inPlace(
       () => (isJson ? [parseJson(text)] : parseYaml(text)),
-      (within) => place(line + within),
+      (within) => ({ ...place(line + within), resource: resourceNamedIn(text) }),
     );
     for (const value of values) yield [value, isJson ? line : line + blankLinesBefore(text)];
   }

@@ -47,6 +47,7 @@ const schema = CORE_SCHEMA.extend({ implicit: [wholeNumberType, truthType, merge
 
 /** The documents in a text. @throws TextFault */
 export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
+  refuseBrokenSeparators(text);
   try {
     // Its own limits for depth (100) and merged keys (10,000) hold too.
     const documents = loadAll(text, null, { schema }) as (ApiValue | undefined)[];
@@ -60,8 +61,26 @@ export function parseYaml(text: string): readonly (ApiValue | undefined)[] {
     const mark = error.mark as { readonly line: number } | undefined;
     // What is not closed is missed behind the end.
     const lastLine = text.trimEnd().split('\n').length - 1;
-    throw new TextFault(explain(error.reason), Math.min(mark?.line ?? 0, lastLine));
+    const line = /^cannot merge/.test(error.reason) ? lineOfMerge(text) : mark?.line;
+    throw new TextFault(explain(error.reason), Math.min(line ?? 0, lastLine));
   }
+}
+
+/**
+ * To YAML 1.1 these are line ends, and the blanks that follow are no text: sensuctl writes and reads them so. To other
+ * writers and readers, this one too, they are characters like any other, with blanks behind them.
+ */
+function refuseBrokenSeparators(text: string): void {
+  const at = /[\u2028\u2029][ \t]/.exec(text)?.index;
+  if (at === undefined) return;
+  const fault = 'blanks follow a separator (U+2028 or U+2029), and whether they are text cannot be told';
+  throw new TextFault({ code: 'DUMP_NOT_YAML', fault, hint: asJson }, lineAt(text, at));
+}
+
+const asJson = 'Dump it again with --format wrapped-json, or write the separator as \\L in double quotes.';
+
+function lineAt(text: string, at: number): number {
+  return text.slice(0, at).split('\n').length - 1;
 }
 
 const truthKeyForm = /(?:^|[{,]|- )[ \t]*(?:[yYnN]|[yY]es|YES|[oO]n|ON|[nN]o|NO|[oO]ff|OFF)[ \t]*:(?:\s|$)/m;
@@ -77,8 +96,7 @@ function refuseTruthKeys(text: string, documents: readonly (ApiValue | undefined
   if (count === 0 || count === countTruthKeys(loadAll(text, null, { schema: plainSchema }) as ApiValue[]))
     return;
   const fault = 'a key is a word that YAML takes for true or false: put it in quotes';
-  const line = text.slice(0, found.index).split('\n').length - 1;
-  throw new TextFault({ code: 'DUMP_NOT_YAML', fault }, line);
+  throw new TextFault({ code: 'DUMP_NOT_YAML', fault }, lineAt(text, found.index));
 }
 
 function countTruthKeys(value: ApiValue | undefined | readonly (ApiValue | undefined)[]): number {
@@ -88,6 +106,12 @@ function countTruthKeys(value: ApiValue | undefined | readonly (ApiValue | undef
     (sum, part: ApiValue | undefined) => sum + countTruthKeys(part),
     own.length,
   );
+}
+
+/** The reader is past it when it finds that there is nothing to merge. */
+function lineOfMerge(text: string): number {
+  const found = /^[ \t-]*<<[ \t]*:(?![ \t]*[*{[])/m.exec(text);
+  return lineAt(text, found?.index ?? 0);
 }
 
 type Explained = Omit<DumpFault, 'cause'>;
@@ -107,6 +131,14 @@ const explanations: readonly (readonly [RegExp, Explained])[] = [
     },
   ],
   [/^unidentified alias/, { code: 'DUMP_NOT_YAML', fault: 'an alias stands for no anchor' }],
+  [
+    /^cannot merge/,
+    {
+      code: 'DUMP_NOT_YAML',
+      fault: 'a key << without quotes orders a merge, and there is no map to merge',
+      hint: 'Where it is the name of a label, put it in quotes; sensuctl writes it without: dump with --format wrapped-json.',
+    },
+  ],
   [/^merge keys exceeded|^abnormal merge/, { code: 'DUMP_TOO_LARGE', fault: 'it merges too many keys (<<)' }],
   [/^nesting exceeded/, { code: 'DUMP_TOO_LARGE', fault: 'it is nested more than 100 levels deep' }],
   [/tag/, { code: 'DUMP_NOT_YAML', fault: 'a tag (!) is used that no resource of Sensu has' }],

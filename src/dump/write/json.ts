@@ -1,4 +1,5 @@
 import {
+  compareNames,
   isApiList,
   isApiObject,
   type ApiObject,
@@ -6,18 +7,20 @@ import {
   type ApiValue,
 } from '../../sensu/resources/api-value.js';
 
-/** The order in which Sensu's own type has its metadata; everything else is in the order of its names. */
+/** The order in which Sensu's own type has its metadata; everything else is in the byte order of its names. */
 const metadataOrder = ['name', 'namespace', 'labels', 'annotations', 'created_by'];
 
 /** A resource in sensuctl's format wrapped-json, numbers of 64 bits in full. */
 export function jsonDocument({ type, apiVersion, metadata, spec }: ApiResource): string {
-  const ordered = Object.fromEntries(
-    [...metadataOrder, ...Object.keys(metadata).filter((name) => !metadataOrder.includes(name))]
-      .filter((name) => Object.hasOwn(metadata, name))
-      .map((name) => [name, metadata[name]!]),
-  );
-  const document: ApiObject = { type, api_version: apiVersion, metadata: ordered, spec };
-  return `${json(document, '')}\n`;
+  const names = [...metadataOrder, ...sortedNames(metadata).filter((name) => !metadataOrder.includes(name))];
+  const present = names.filter((name) => Object.hasOwn(metadata, name));
+  const parts = [
+    `"type": ${jsonText(type)}`,
+    `"api_version": ${jsonText(apiVersion)}`,
+    `"metadata": ${jsonObject(metadata, present, '  ')}`,
+    `"spec": ${json(spec, '  ')}`,
+  ];
+  return `${block('{', '}', parts, '')}\n`;
 }
 
 function json(value: ApiValue, indent: string): string {
@@ -30,8 +33,21 @@ function json(value: ApiValue, indent: string): string {
       indent,
     );
   if (!isApiObject(value)) return String(value);
-  const entries = Object.keys(value).map((name) => `${jsonText(name)}: ${json(value[name]!, `${indent}  `)}`);
+  return jsonObject(value, sortedNames(value), indent);
+}
+
+function jsonObject(object: ApiObject, names: readonly string[], indent: string): string {
+  const entries = names.map((name) => `${jsonText(name)}: ${json(object[name]!, `${indent}  `)}`);
   return block('{', '}', entries, indent);
+}
+
+/** Objects of JavaScript have names that look like whole numbers in front, whatever was set first. */
+function sortedNames(object: ApiObject): string[] {
+  const names = Object.keys(object);
+  for (let i = 1; i < names.length; i++) {
+    if (compareNames(names[i - 1]!, names[i]!) > 0) return names.sort(compareNames);
+  }
+  return names;
 }
 
 function block(open: string, close: string, parts: readonly string[], indent: string): string {

@@ -9,10 +9,10 @@ const bestWidth = 80;
 /** Text that is itself in every YAML, and has no blank to fold at. The words of `words` are looked up besides. */
 const simple = /^[A-Za-z/][\w/.-]*$/;
 
-/** What YAML 1.1 takes for null, a truth value, a number, or an order to merge. */
+/** What YAML 1.1 takes for null, a truth value or a number. */
 const words: ReadonlySet<string> = new Set([
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'n', 'N', 'no', 'No', 'NO', 'on', 'On', 'ON', 'off', 'Off', 'OFF'],
-  ...['true', 'True', 'TRUE', 'false', 'False', 'FALSE', '', '~', 'null', 'Null', 'NULL', '<<'],
+  ...['true', 'True', 'TRUE', 'false', 'False', 'FALSE', '', '~', 'null', 'Null', 'NULL'],
   ...['.nan', '.NaN', '.NAN', '.inf', '.Inf', '.INF', '+.inf', '+.Inf', '+.INF', '-.inf', '-.Inf', '-.INF'],
 ]);
 
@@ -31,8 +31,13 @@ export function yamlText(text: string, indent: number, column: number): string {
   return doubleQuoted(text, indent, column + 1);
 }
 
+/** As a key it would be an order to merge; as a value it is a text like any other. */
+const mergeKey = '<<';
+
 /** A key stands on one line. */
 export function yamlKey(text: string): string {
+  // sensuctl writes it without quotes, and cannot read what it wrote.
+  if (text === mergeKey) return `"${mergeKey}"`;
   if (simple.test(text) && !words.has(text)) return text;
   const traits = analyze(text);
   if (!isOther(text)) {
@@ -135,27 +140,44 @@ const escapes: Readonly<Record<string, string>> = {
     '\f': '\\f',
     '\r': '\\r',
   },
-  ...{ '\x1b': '\\e', '"': '\\"', '\\': '\\\\', '\x85': '\\N', '\u2028': '\\L', '\u2029': '\\P' },
+  ...{
+    '\x1b': '\\e',
+    '"': '\\"',
+    '\\': '\\\\',
+    '\x85': '\\N',
+    '\xa0': '\\_',
+    '\u2028': '\\L',
+    '\u2029': '\\P',
+  },
 };
+
+const byteOrderMark = '\ufeff';
 
 function doubleQuoted(text: string, indent: number, column: number): string {
   const characters = Array.from(text);
+  // go-yaml looks for the mark at the start of the text, whichever of its characters it writes.
+  const isPlain = text.startsWith(byteOrderMark) ? () => false : isPlainInQuotes;
   let written = '"';
   let at = column;
   for (const [index, character] of characters.entries()) {
     const isEdge = index === 0 || index === characters.length - 1;
-    if (character === ' ' && at > bestWidth && !isEdge && characters[index - 1] !== ' ') {
+    const isBlank = character === ' ' && isPlain(character);
+    if (isBlank && at > bestWidth && !isEdge && characters[index - 1] !== ' ') {
       // A line may not begin with a blank of its own without a backslash.
       const mark = characters[index + 1] === ' ' ? '\\' : '';
       written += `\n${' '.repeat(indent)}${mark}`;
       at = indent + mark.length;
     } else {
-      const part = escapes[character] ?? (special.test(character) ? escaped(character) : character);
+      const part = isPlain(character) ? character : (escapes[character] ?? escaped(character));
       written += part;
       at += part.length;
     }
   }
   return `${written}"`;
+}
+
+function isPlainInQuotes(character: string): boolean {
+  return character !== '"' && character !== '\\' && character !== '\n' && !special.test(character);
 }
 
 function escaped(character: string): string {

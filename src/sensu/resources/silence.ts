@@ -16,3 +16,13 @@ export function hasEnded({ type, spec }: ApiResource, at: Date): boolean {
 export function isEndless(spec: ApiObject): boolean {
   return endOfSilence(spec) <= 0n && integerAt(spec, 'expire') <= 0n;
 }
+
+/**
+ * A stored silence as Sensu's API shows it: one without an end has the length -1, whatever is stored. Sensu 5 gave
+ * silences their end by a lease; of those the stored length is the best that is known.
+ */
+export function silenceAsShown(resource: ApiResource, isLeased: boolean): ApiResource {
+  const { type, spec } = resource;
+  if (type !== 'Silenced' || isLeased || endOfSilence(spec) > 0n) return resource;
+  return { ...resource, spec: { ...spec, expire: -1n } };
+}

@@ -6,6 +6,7 @@ import { FerryError } from '../../../src/core/errors.js';
 import { readDump, type DumpAccess } from '../../../src/dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../../src/dump/read/resource.js';
 import { startEncryption } from '../../../src/snapshot/encryption.js';
+import { failureOf } from '../../sensu/api/ferry-error.js';
 import { silentContext } from '../../restore/silent-context.js';
 
 let folder: string;
@@ -209,6 +210,53 @@ describe('A bad dump is refused with its file, document and line', () => {
     }
     const twice = '{"type":"APIKey","metadata":{"name":"3ab2ee1c-0d2b-4c0d-9d6e-9a4f6e1f7b11"},"spec":{}}';
     expect((await failure(twice + twice)).message).toContain('APIKey …7b11 is there already');
+  });
+});
+
+describe('A resource that cannot be parsed is named with its line', () => {
+  /** The trap: sensuctl writes such labels, and a dump may have thousands of resources. */
+  test.each([
+    [
+      'YAML',
+      `type: CheckConfig
+api_version: core/v2
+metadata:
+  labels:
+    name: of-a-label
+
+    odd: "a\u2028b"
+    <<: merge
+  name: disk
+  namespace: ops
+spec: {}
+`,
+      8,
+    ],
+    [
+      'JSON',
+      `{
+  "type": "CheckConfig",
+  "metadata": {
+    "name": "disk",
+    "namespace": "ops",
+    "labels": {
+      "a": x
+    }
+  },
+  "spec": {}
+}
+`,
+      7,
+    ],
+  ])('in %s', async (_form, text, line) => {
+    const path = await fileWith(text);
+    const failure = await failureOf(read(path));
+    expect(failure.message).toContain(`${path}, document 1, line ${line} (CheckConfig ops/disk): `);
+  });
+
+  test('and not where its lines do not tell', async () => {
+    const path = await fileWith('a: 1\na: 2\n');
+    expect((await failureOf(read(path))).message).toContain(`${path}, document 1, line 2: `);
   });
 });
 

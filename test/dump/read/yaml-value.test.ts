@@ -72,6 +72,8 @@ describe('YAML of a dump', () => {
     ['a list that is cut', 'a: [1, 2', 'not closed', 0],
     ['an alias of nothing', 'a: *secret', 'an alias stands for no anchor', 0],
     ['a tag', 'a: !!python/object x', 'a tag (!) is used', 0],
+    ['a key << without quotes', 'a:\n  b: 1\n  <<: secret\n  c: 2', 'a key << without quotes', 2],
+    ['blanks behind U+2028', "a: 1\nb: 'x\u2028  y'\n", 'blanks follow a separator (U+2028', 1],
     ['an alias in itself', 'a: &a [*a]', 'within its own anchor', 0],
     ['depth', '['.repeat(5000), 'nested more than 100', 0],
     ['a control character', 'a: 1\nb: \u0001', 'non-printable', 1],

@@ -158,6 +158,13 @@ describe('a document in YAML', () => {
     ['\nx\n\n', ' |2+\n\n    x\n\n'],
     ['', ' ""\n'],
     ['\u{1f600}', ' "\\U0001F600"\n'],
+    // As a value it is a text to every reader.
+    ['<<', ' <<\n'],
+    // go-yaml writes nothing plainly behind such a mark.
+    ['\ufeffx"y', ' "\\uFEFF\\x78\\"\\x79"\n'],
+    ['x\ufeffy', ' "x\\uFEFFy"\n'],
+    // sensuctl breaks the line here, and does not read it as it was.
+    ['a\u2028b', ' "a\\Lb"\n'],
   ])('has %j as Go writes it', (value, expected) => {
     expect(written(value)).toBe(expected);
   });
@@ -190,6 +197,11 @@ describe('a document in YAML', () => {
     ]);
   });
 
+  /** sensuctl writes it without quotes, which orders a merge: it cannot read that itself. */
+  it('has a key << in quotes', () => {
+    expect(document({ '<<': 'x' })).toContain('  "<<": x\n');
+  });
+
   it('orders any keys in one way only', () => {
     fc.assert(
       fc.property(texts, texts, (a, b) => {
@@ -207,6 +219,21 @@ describe('a document in YAML', () => {
 });
 
 describe('a document in JSON', () => {
+  /** The trap: objects of JavaScript have such names in front, whatever was set first. */
+  it('has its keys in the order of Go, also those that look like whole numbers', () => {
+    const names = { '10': 'a', '2': 'b', '-1': 'c', a: 'd', Z: 'e' };
+    const text = jsonDocument({
+      type: 'T',
+      apiVersion: 'v',
+      metadata: { annotations: names, name: 'n', labels: names },
+      spec: { list: [names] },
+    });
+    const inOrder = ['-1', '10', '2', 'Z', 'a'];
+    expect([...text.matchAll(/^ {4,}"(\S+)":/gm)].map(([, name]) => name)).toEqual([
+      ...['name', 'labels', ...inOrder, 'annotations', ...inOrder, 'list', ...inOrder],
+    ]);
+  });
+
   it('is read again as what it was', () => {
     fc.assert(
       fc.property(values, (value) => {
