@@ -7,6 +7,8 @@ import type { TlsFiles } from './client.js';
 export interface ServerHttpFacts {
   /** `etcd_server_quota_backend_bytes` of /metrics; undefined where the server does not show it. */
   readonly quotaBytes: number | undefined;
+  /** Whether anything was ever compacted there; undefined where the server does not show it. */
+  readonly hasCompacted: boolean | undefined;
   /** The server's clock, from the Date header: to the second. */
   readonly date: Date | undefined;
 }
@@ -24,9 +26,25 @@ export async function readServerHttpFacts(
 ): Promise<ServerHttpFacts | undefined> {
   const answer = await get(new URL('/metrics', endpoint), tls, timeoutMs).catch(() => undefined);
   if (answer === undefined) return undefined;
-  const quota = /^etcd_server_quota_backend_bytes (\S+)$/m.exec(answer.body)?.[1];
   const date = answer.date === undefined ? undefined : new Date(answer.date);
-  return { quotaBytes: quota === undefined ? undefined : Number(quota), date };
+  return {
+    quotaBytes: gauge(answer.body, 'etcd_server_quota_backend_bytes'),
+    hasCompacted: hasCompacted(answer.body),
+    date,
+  };
+}
+
+/** The revision is in 3.5 and newer; the count, of 3.4 too, begins again with each start of the server. */
+function hasCompacted(metrics: string): boolean | undefined {
+  const revision = gauge(metrics, 'etcd_debugging_mvcc_compact_revision');
+  const keys = gauge(metrics, 'etcd_debugging_mvcc_db_compaction_keys_total');
+  if (revision === undefined && keys === undefined) return undefined;
+  return (revision ?? 0) > 0 || (keys ?? 0) > 0;
+}
+
+function gauge(metrics: string, name: string): number | undefined {
+  const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1];
+  return value === undefined ? undefined : Number(value);
 }
 
 interface Answer {

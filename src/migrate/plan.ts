@@ -173,8 +173,13 @@ export function planDocument(plan: MigrationPlan): object {
     findings,
     grants: grants ?? null,
     steps,
-    downtimeSeconds: { least: downtime.least / 1000, most: downtime.most / 1000 },
+    downtimeSeconds: isRefused(plan) ? null : { least: downtime.least / 1000, most: downtime.most / 1000 },
   };
+}
+
+/** What is refused has no downtime. */
+function isRefused({ findings }: MigrationPlan): boolean {
+  return findings.some(({ severity }) => severity === 'refusal');
 }
 
 /** Throws the refusals, if there are any, as one error that names them all. */
@@ -229,8 +234,12 @@ export function describeSteps(plan: MigrationPlan): string {
     ...steps,
     '',
     ...(grants.length > 0 ? ['On the target, step 2 will:', ...grants, ''] : []),
-    `The backend will be away for about ${formatDuration(downtime.least)} to ${formatDuration(downtime.most)}.`,
-    'Until the new configuration is in place, any failure starts it again on its untouched embedded store.',
+    ...(isRefused(plan)
+      ? ['None of this is done as long as a refusal stands.']
+      : [
+          `The backend will be away for about ${formatDuration(downtime.least)} to ${formatDuration(downtime.most)}.`,
+          'Until the new configuration is in place, any failure starts it again on its untouched embedded store.',
+        ]),
   ]
     .filter((line) => line !== undefined)
     .join('\n');

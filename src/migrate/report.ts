@@ -3,6 +3,7 @@ import { outsideRoot } from '../sensu/key-space.js';
 import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';
 import { describeProofs, saidOf } from './proof.js';
+import { notCompacted } from './served-store.js';
 import type { RecordedSettings } from './settings.js';
 
 type PrefixSums = Facts['snapshot']['prefixes'][number];
@@ -51,12 +52,14 @@ function nextSteps(settings: RecordedSettings, runDirectory: string, facts: Fact
           `The old events: sensu-ferry dump --from ${archive} --types events`,
         ]
       : []),
-    'Watch the checks and handlers for a while. /health shows members as unhealthy under password auth; that is a known fault of Sensu.',
+    'Watch the checks and handlers for a while.',
     `To go back: sensu-ferry migrate rollback --run-dir ${runDirectory} (what was written since stays on the external etcd).`,
     `When all is well, move the old store away: ${facts.configure.oldStore}. It holds passwords and keys.`,
     `Keep or encrypt ${runDirectory}: the snapshot in it holds passwords and keys.`,
     `Ansible, Puppet or Chef must know the new ${settings.backendConfig} and ${settings.envFile}, or they will undo this.`,
-    'Set compaction on the external members: --auto-compaction-mode revision --auto-compaction-retention 2.',
+    ...facts.verify.proofs
+      .filter(({ found }) => found === notCompacted)
+      .map(({ what, found }) => `${what}: ${found}.`),
   ];
 }
 
@@ -65,7 +68,7 @@ function describeSums({ prefix, keys, bytes }: PrefixSums): string {
 }
 
 export function describeReport(report: MigrationReport): string {
-  const { snapshot, load, difference, start, verify, watch, configure } = report.facts;
+  const { snapshot, grants, load, difference, start, verify, watch, configure } = report.facts;
   return [
     `Migrated to ${report.endpoints.join(', ')}.`,
     '',
@@ -93,6 +96,8 @@ export function describeReport(report: MigrationReport): string {
     '',
     'Changed:',
     ...[...configure.backendYml, ...configure.environment].map((line) => `  ${line}`),
+    ...(grants.changes.length > 0 ? ['', 'Changed on the target:'] : []),
+    ...grants.changes.map((line) => `  ${line}`),
     '',
     'Next:',
     ...report.next.map((line) => `  - ${line}`),

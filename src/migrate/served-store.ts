@@ -1,10 +1,12 @@
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
 import type { EtcdClient, Member } from '../etcd/client.js';
+import { readServerHttpFacts } from '../etcd/server-http.js';
 import { explainHealth, type ApiClient } from '../sensu/api/client.js';
 import { backendsPrefix, prefixRange } from '../store/sensu-root.js';
 import type { Revision } from '../store/view.js';
 import { apiOf } from './backend-answer.js';
+import { compactionFlags } from './preflight/compaction.js';
 import { doubtful, failed, notChecked, proven, type Proof } from './proof.js';
 import { connectSource } from './source.js';
 import type { StepContext } from './strategy.js';
@@ -30,6 +32,7 @@ export async function proveServed(
     await clusterId(served, api, wantedId),
     await version(api),
     await health(api),
+    await compaction(served),
   ];
 }
 
@@ -99,13 +102,16 @@ async function clusterId({ secrets }: Served, api: ApiClient, wanted: string | n
 async function version(api: ApiClient): Promise<Proof> {
   try {
     const { sensuBackend, etcdCluster } = await api.version();
-    // Since 3.5.30 etcd refuses its status to a user without root, and Sensu then knows no version.
-    const etcd = etcdCluster === '' ? 'an etcd that does not tell it its version' : `etcd ${etcdCluster}`;
+    const etcd = etcdCluster === '' ? untoldVersion : `etcd ${etcdCluster}`;
     return proven('version', `sensu-backend ${sensuBackend} on ${etcd}`);
   } catch (error) {
     return failed('version', messageOf(error));
   }
 }
+
+/** Since 3.5.30 etcd refuses its status to a user without root. */
+const untoldVersion =
+  'an etcd that tells its version to root alone: each start logs "error getting etcd cluster version info" with "permission denied", which is harmless';
 
 /** Says what /health shows and why it does not count: under password auth it is wrong by design. */
 async function health(api: ApiClient): Promise<Proof> {
@@ -115,6 +121,18 @@ async function health(api: ApiClient): Promise<Proof> {
     return notChecked('/health', messageOf(error));
   }
 }
+
+/** Without it the store grows with every write until its quota ends all of them. */
+async function compaction({ resources, secrets }: Served): Promise<Proof> {
+  const what = 'compaction of the target';
+  const { endpoints } = await resources.target();
+  const facts = await Promise.all(endpoints.map((url) => readServerHttpFacts(url, secrets.targetTls)));
+  return facts.some((each) => each?.hasCompacted)
+    ? proven(what, 'it has compacted its history')
+    : notChecked(what, notCompacted);
+}
+
+export const notCompacted = `nothing was compacted yet: see that its members run with ${compactionFlags}`;
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -151,8 +151,9 @@ async function environmentFindings(
   { envFile, startCommand }: RecordedSettings,
   unit: UnitSettings,
 ): Promise<Finding[]> {
+  if (unit === noUnit) return missingEnvironmentFile(envFile);
   // What specifiers and patterns stand for is known to systemd alone.
-  if (unit === noUnit || unit.environmentFiles.some((path) => /[%*?[]/.test(path))) return [];
+  if (unit.environmentFiles.some((path) => /[%*?[]/.test(path))) return [];
   const paths = await Promise.all(unit.environmentFiles.map(canonical));
   const at = paths.lastIndexOf(await canonical(envFile));
   // Another start command need not go by the unit.
@@ -179,6 +180,22 @@ async function environmentFindings(
     ];
   }
   return [];
+}
+
+/** Made by the switch: a name with a slip in it would pass for one of a file that was never needed before. */
+async function missingEnvironmentFile(envFile: string): Promise<Finding[]> {
+  const isMissing = await stat(envFile).then(
+    () => false,
+    (error: unknown) => systemCode(error) === 'ENOENT',
+  );
+  if (!isMissing) return [];
+  return [
+    warning(
+      'ENVIRONMENT_FILE_MISSING',
+      `There is no environment file ${envFile}: the migration makes it, and nothing shows that the backend reads it.`,
+      'Check the name that --env-file gives, and that the start command reads that file.',
+    ),
+  ];
 }
 
 async function readIfNamed(path: string): Promise<Buffer | undefined> {

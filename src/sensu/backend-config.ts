@@ -2,6 +2,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isMap, isScalar, parseDocument, type Document } from 'yaml';
 import { FerryError, systemCode } from '../core/errors.js';
+import { formatSome } from '../core/units.js';
 import { definitions, type Kind, type KindOf, type SettingName, type Value } from './backend-settings.js';
 import { expandVariables, parseFlags, type Flags } from './command-flags.js';
 import { yamlFault } from './yaml-fault.js';
@@ -134,7 +135,7 @@ function parseYaml(text: string, path: string): ParsedFile {
     );
   }
   const values = new Map(Object.entries(value).map(([key, part]) => [key.toLowerCase(), part as unknown]));
-  return { values, findings: keysInTwoCases(document) };
+  return { values, findings: [...keysInTwoCases(document), ...nestedKeys(value)] };
 }
 
 /** Sensu's yaml.v2 takes `yes` and `on` for booleans as YAML 1.1 does, but knows no numbers to base 60. */
@@ -160,6 +161,33 @@ function keysInTwoCases({ contents }: Document): ConfigFinding[] {
       sentence: `backend.yml holds ${keys.filter((key) => key.toLowerCase() === name).join(' and ')}: Sensu takes any one of them.`,
       remedy: 'Leave one of them.',
     }));
+}
+
+/** Names and words of the operator's own. */
+const freeForm = new Set(['labels', 'annotations']);
+
+/** Sensu looks for a setting at the top alone, and takes its default when it finds none there. */
+function nestedKeys(top: object): ConfigFinding[] {
+  return Object.entries(top).flatMap(([key, below]) => {
+    const names = freeForm.has(key.toLowerCase()) ? [] : settingsWithin(below);
+    if (names.length === 0) return [];
+    return [
+      {
+        severity: 'warning' as const,
+        code: 'KEYS_NESTED',
+        sentence: `backend.yml holds ${formatSome(names.slice(0, 3), names.length)} below the key ${JSON.stringify(key)}, where Sensu does not look.`,
+        remedy: 'Move them to the top of the file, without indentation; until then their defaults count.',
+      },
+    ];
+  });
+}
+
+function settingsWithin(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, below]) => [
+    ...(Object.hasOwn(definitions, key.toLowerCase()) || /^etcd-/i.test(key) ? [key] : []),
+    ...settingsWithin(below),
+  ]);
 }
 
 function unusable(path: string, fault: string): FerryError {

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { missingFrom } from '../../src/demo/writer.js';
 import { openLiveView } from '../../src/etcd/live-view.js';
 import { readRun } from '../../src/migrate/journal.js';
-import { planMigration } from '../../src/migrate/plan.js';
+import { describePlan, planDocument, planMigration } from '../../src/migrate/plan.js';
 import { readSecrets } from '../../src/migrate/read-secrets.js';
 import { applyMigration, rollbackMigration } from '../../src/migrate/run.js';
 import { parseEnvironment } from '../../src/sensu/environment-file.js';
@@ -152,6 +152,9 @@ describe('migrate embedded-to-external', () => {
     const plan = await planMigration(testContext(), host.settings, secrets, host.runDirectory);
     const codes = plan.findings.map(({ code }) => code);
     expect(codes).toEqual(expect.arrayContaining(['TARGET_QUOTA_TOO_SMALL', 'COMPACTION']));
+    // Of a plan that is refused, a downtime would be told that never comes.
+    expect(describePlan(plan)).not.toContain('will be away');
+    expect(planDocument(plan)).toMatchObject({ downtimeSeconds: null });
     expect(plan.grants).toContain('Grant sensu_readwrite read /sensu.io');
     expect(await filesOf(host)).toEqual(before);
     const client = await target.connect();

@@ -8,7 +8,7 @@ import { findSource } from '../../src/migrate/source.js';
 
 /** A host whose systemctl shows a unit with these environment files; the first of its files is `--env-file`. */
 async function findingsWith(
-  unitFiles: (folder: string) => readonly string[],
+  unitFiles: 'no unit' | ((folder: string) => readonly string[]),
   files: Readonly<Record<string, string>> = {},
   startCommand = 'systemctl start sensu-backend',
 ): Promise<string[]> {
@@ -18,9 +18,9 @@ async function findingsWith(
   for (const [name, text] of Object.entries({ 'backend.yml': 'etcd-name: a\n', ...files })) {
     await writeFile(at(name), text);
   }
-  const lines = unitFiles(folder).map((path) => `EnvironmentFile=-${path}`);
+  const lines = (unitFiles === 'no unit' ? [] : unitFiles(folder)).map((path) => `EnvironmentFile=-${path}`);
   const unit = `[Service]\nExecStart=/usr/sbin/sensu-backend start\n${lines.join('\n')}\n`;
-  const answer = Promise.resolve({ exitCode: 0, stdout: unit, stderr: '' });
+  const answer = Promise.resolve({ exitCode: unitFiles === 'no unit' ? 1 : 0, stdout: unit, stderr: '' });
   const context: Context = {
     signal: new AbortController().signal,
     clock: { now: () => new Date() },
@@ -66,6 +66,12 @@ describe('the environment file that the unit of the backend', () => {
     expect(await findingsWith(inFolder('sysconfig'), {}, '/etc/init.d/sensu-backend start')).toEqual([
       'warning ENVIRONMENT_FILE_NOT_READ',
     ]);
+  });
+
+  it('would read is not known without systemd: then a name that is not there may be a slip', async () => {
+    const start = '/etc/init.d/sensu-backend start';
+    expect(await findingsWith('no unit', {}, start)).toEqual(['warning ENVIRONMENT_FILE_MISSING']);
+    expect(await findingsWith('no unit', { default: 'A=1\n' }, start)).toEqual([]);
   });
 
   it('outranks by a later one is refused when that sets the user too', async () => {

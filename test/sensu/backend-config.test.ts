@@ -35,6 +35,24 @@ describe('a recorded backend.yml', () => {
   });
 });
 
+describe('a setting below another key', () => {
+  it('has no effect in Sensu, and is said', () => {
+    const config = parse(
+      'etcd:\n  etcd-client-urls: http://127.0.0.1:2379\n  deeper:\n    - state-dir: /x\n',
+    );
+    expect(config.findings).toMatchObject([
+      {
+        code: 'KEYS_NESTED',
+        sentence: expect.stringContaining('etcd-client-urls, state-dir below the key "etcd"') as string,
+      },
+    ]);
+  });
+
+  it("is none where the names are the operator's own", () => {
+    expect(codes(parse('labels:\n  etcd-name: a\nannotations:\n  api-url: b\netcd-name: c\n'))).toEqual([]);
+  });
+});
+
 describe('what is not set', () => {
   it('has the defaults of Sensu 6', () => {
     const config = parse('');

@@ -5,7 +5,9 @@ import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-htt
 import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
 import { lookAtStanding, standingFindings } from '../target-standing.js';
+import { compaction } from './compaction.js';
 import { isAtLeast } from './etcd-version.js';
+import { memberCount } from './member-count.js';
 import type { SourceFacts } from './source.js';
 
 export interface TargetFacts {
@@ -62,7 +64,8 @@ export async function inspectTarget(
       ...quota(http, wishes.configOnly ? undefined : source, usedByOthers(facts, statuses)),
       ...clock(http),
       ...authentication(facts, wishes),
-      compaction(),
+      ...compaction(http),
+      ...memberCount(members),
     ],
   };
 }
@@ -286,13 +289,4 @@ function authentication(facts: TargetFacts, wishes: TargetWishes): Finding[] {
     ];
   }
   return [];
-}
-
-/** etcd shows its compaction settings nowhere, so this can only be said, not checked. */
-function compaction(): Finding {
-  return note(
-    'COMPACTION',
-    'The embedded etcd kept 2 revisions and compacted every 5 minutes by itself; an external etcd does not unless told to.',
-    'Start the external members with --auto-compaction-mode revision --auto-compaction-retention 2.',
-  );
 }
