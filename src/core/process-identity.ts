@@ -13,8 +13,13 @@ export interface ProcessIdentity {
   readonly pidSpace: string;
 }
 
-export async function identifyThisProcess(): Promise<ProcessIdentity> {
-  return { pid: process.pid, startedAt: await startOf(process.pid), pidSpace: await thisPidSpace() };
+export function identifyThisProcess(): Promise<ProcessIdentity> {
+  return identifyProcess(process.pid);
+}
+
+/** Of a process of this machine. */
+export async function identifyProcess(pid: number): Promise<ProcessIdentity> {
+  return { pid, startedAt: await startOf(pid), pidSpace: await thisPidSpace() };
 }
 
 /** No Linux gives a larger one, and Node refuses to ask for one of more than 32 bits. */

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extract } from 'tar';
+import { identifyThisProcess } from '../core/process-identity.js';
 import type { EtcdBinaries } from '../etcd/binaries.js';
 import { freePorts } from '../etcd/free-ports.js';
 import { startThrowawayEtcd } from '../etcd/throwaway.js';
@@ -82,6 +83,7 @@ export async function stageConfiguration(
   );
   await writeFile(envFile, '# Environment of the handlers\nSLACK_CHANNEL="#monitoring"\n', { mode: 0o600 });
   await writeFile(join(directory, 'etcd-binary'), binaries.etcd);
+  await writeFile(join(directory, 'owner'), JSON.stringify(await identifyThisProcess()));
   await chmod(envFile, 0o600);
   return {
     directory,

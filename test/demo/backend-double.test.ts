@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { identifyProcess } from '../../src/core/process-identity.js';
 import { stageConfiguration, type StagedBackend } from '../../src/demo/stage.js';
 import type { EtcdClient, Permission } from '../../src/etcd/client.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
@@ -210,5 +211,32 @@ describe('the double of sensu-backend on an external etcd', () => {
     const health = await (await up()).health();
     expect(health.members).toMatchObject([{ healthy: false, error: 'etcdserver: user name is empty' }]);
     expect(explainHealth(health)).toContain('This is no fault');
+  });
+});
+
+describe('the double with its embedded etcd', () => {
+  const isListening = async (): Promise<boolean> =>
+    fetch(`${staged.clientUrl}/version`).then(
+      () => true,
+      () => false,
+    );
+
+  // The start command leaves it behind as a service manager does: a test run that was killed used to leave dozens.
+  it('ends with the process that staged it, also one that was killed', async () => {
+    const owner = spawn('sleep', ['600'], { stdio: 'ignore' });
+    onTestFinished(() => void owner.kill('SIGKILL'));
+    await writeFile(join(staged.directory, 'owner'), JSON.stringify(await identifyProcess(owner.pid!)));
+    const { child, said } = start();
+    await expect.poll(isListening, { timeout: 60_000, message: said() }).toBe(true);
+    owner.kill('SIGKILL');
+    if (child.exitCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(60_000) });
+    expect(await isListening()).toBe(false);
+  });
+
+  it('takes its etcd along when it is killed, as one process does', async () => {
+    const { child, said } = start();
+    await expect.poll(isListening, { timeout: 60_000, message: said() }).toBe(true);
+    child.kill('SIGKILL');
+    await expect.poll(isListening, { timeout: 60_000 }).toBe(false);
   });
 });

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import type { Environment } from '../../src/core/context.js';
 import type { CertifiedKeyPaths } from '../../src/etcd/certificates.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
+import { killWithUs } from '../../src/etcd/watchdog.js';
 import { createS3Client } from '../../src/storage/s3-client.js';
 import { findTool } from './tools.js';
 
@@ -49,7 +50,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     stdio: 'ignore',
     env: { ROOT_ACCESS_KEY: credentials.access, ROOT_SECRET_KEY: credentials.secret },
   });
+  const release = killWithUs(child.pid!);
   const stop = async (): Promise<void> => {
+    release();
     if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
     await rm(folder, { recursive: true, force: true });
   };

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * Starts and stops the double as a service manager would: `control.js start|stop DIR`. DIR holds `backend.yml`,
- * `environment` and `etcd-binary`, a file with the path of the etcd to embed. `start` returns at once; one that runs
- * already is left alone.
+ * `environment`, `etcd-binary` with the path of the etcd to embed, and `owner`, the process that the double ends with.
+ * `start` returns at once; one that runs already is left alone.
  */
 async function control(verb: string | undefined, directory: string | undefined): Promise<void> {
   if (directory === undefined) throw new Error('usage: control.js start|stop DIR');

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EtcdClient } from '../../etcd/client.js';
 import { connect } from '../../etcd/connect.js';
+import { killWithUs } from '../../etcd/watchdog.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What backend.yml says of the embedded server. */
@@ -50,7 +51,9 @@ export async function startEmbeddedEtcd(binary: string, settings: EmbeddedSettin
     ].flat(),
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
-  const ended = once(child, 'exit').then(() => undefined);
+  // The real one is a part of its backend.
+  const release = child.pid === undefined ? undefined : killWithUs(child.pid);
+  const ended = once(child, 'exit').then(() => release?.());
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     await ended;

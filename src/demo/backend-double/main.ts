@@ -1,5 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lookForProcess, type ProcessIdentity } from '../../core/process-identity.js';
 import { openBackendCalls } from '../../etcd/backend-calls.js';
 import type { ConnectOptions } from '../../etcd/client.js';
 import { readTlsFiles } from '../../etcd/tls-files.js';
@@ -25,6 +27,8 @@ async function run(directory: string): Promise<void> {
     stopping.abort();
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
+  const owner = JSON.parse(await readFile(join(directory, 'owner'), 'utf8')) as ProcessIdentity;
+  void ownerGone(owner, stopping.signal).then(stop);
   const store = config.get('no-embed-etcd').value
     ? await openExternal(config, environment, stopping.signal)
     : await openEmbedded(config, directory, stopping.signal);
@@ -37,6 +41,12 @@ async function run(directory: string): Promise<void> {
   server.closeAllConnections();
   server.close();
   process.exit(0);
+}
+
+/** The double is of use to whoever staged it, and must not outlive that process, even one that was killed. */
+async function ownerGone(owner: ProcessIdentity, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await lookForProcess(owner)) !== 'gone')
+    await sleep(500, undefined, { ref: false });
 }
 
 interface OpenedStore {
