@@ -1,6 +1,8 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FerryError, systemCode } from './errors.js';
+import { linkOnce } from './link-once.js';
 
 /** Bytes that are written before the disk is asked to take them, while more come: `sync` would wait for all of them. */
 const flushedAt = 16 * 1024 * 1024;
@@ -55,22 +57,21 @@ export class PartFile {
     }
   }
 
-  /** Gives the file its name. Refuses to replace a file that is there already. */
+  /** Gives the file its name. Refuses to replace whatever has it already. */
   commit(path: string): Promise<void> {
-    return this.#place(path, refuseExisting);
+    return this.#place(path, takeFreeName);
   }
 
-  /** Gives the file its name, in place of whatever has it. */
+  /** Gives the file its name, in place of the file or link that has it. */
   replace(path: string): Promise<void> {
-    return this.#place(path, () => Promise.resolve());
+    return this.#place(path, takeName);
   }
 
-  async #place(path: string, check: (path: string) => Promise<void>): Promise<void> {
+  async #place(path: string, take: (partPath: string, path: string) => Promise<void>): Promise<void> {
     try {
       await this.sync();
       await this.#handle.close();
-      await check(path);
-      await rename(this.partPath, path);
+      await take(this.partPath, path);
       await syncDirectory(dirname(path));
     } catch (error) {
       await rm(this.partPath, { force: true });
@@ -105,19 +106,56 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-async function refuseExisting(path: string): Promise<void> {
-  const existing = await open(path, 'r').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (existing === undefined) return;
-  await existing.close();
+async function takeFreeName(partPath: string, path: string): Promise<void> {
+  const taken = await linkOnce(partPath, path);
+  if (taken === true) await rm(partPath);
+  else {
+    await refuseTaken(path);
+    await rename(partPath, path);
+  }
+}
+
+async function takeName(partPath: string, path: string): Promise<void> {
+  await refuseSpecial(path);
+  await rename(partPath, path);
+}
+
+/**
+ * Nothing is opened to find out: opening a pipe that nobody writes to never returns.
+ * @throws FerryError FILE_EXISTS (`refused`) when anything has the name, be it a link that leads nowhere
+ */
+export async function refuseTaken(
+  path: string,
+  hint = 'Move it away or choose another name; no file is overwritten.',
+): Promise<void> {
+  if ((await lstatIfThere(path)) === undefined) return;
   throw new FerryError({
     kind: 'refused',
     code: 'FILE_EXISTS',
     message: `${path} is there already.`,
-    hint: 'Move it away or choose another name; no file is overwritten.',
+    hint,
   });
+}
+
+/** A device or a pipe in the place of which a file came would be missed by all others who use it. */
+async function refuseSpecial(path: string): Promise<void> {
+  const found = await lstatIfThere(path);
+  if (found === undefined || found.isFile() || found.isSymbolicLink()) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'FILE_EXISTS',
+    message: `${path} is ${found.isDirectory() ? 'a folder' : 'a device, a pipe or a socket'}, not a file.`,
+    hint: 'Give the name of a file, or of one that is not there yet.',
+  });
+}
+
+async function lstatIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 const remedies: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { FerryError, systemCode } from '../core/errors.js';
-import { PartFile } from '../core/part-file.js';
+import { PartFile, refuseTaken } from '../core/part-file.js';
 import type { CipherStream, Encryption } from '../snapshot/encryption.js';
 import type { Framing } from './dump.js';
 import type { ResourceName } from './loss-report.js';
@@ -108,8 +108,17 @@ export class FileSink implements ByteSink {
     this.#replace = replace;
   }
 
-  /** @param replace Whether a file of that name gives way; else it is refused when the dump is there. */
+  /**
+   * @param replace Whether a file of that name gives way; else it is refused, now and when the dump is there.
+   * @throws FerryError FILE_EXISTS (`refused`), CANNOT_WRITE (`failed`)
+   */
   static async create(path: string, replace: boolean): Promise<FileSink> {
+    if (!replace) {
+      await refuseTaken(
+        path,
+        'Choose another name, or add --overwrite to have this dump in the place of the file.',
+      );
+    }
     return new FileSink(path, await PartFile.create(path), replace);
   }
 

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
-import { syncDirectory } from '../core/part-file.js';
+import { refuseTaken, syncDirectory } from '../core/part-file.js';
 import { resourceKinds } from '../sensu/resources/kinds.js';
 import type { Framing } from './dump.js';
 import type { ResourceName } from './loss-report.js';
@@ -35,10 +35,17 @@ export class SplitOutput implements DumpOutput {
     this.#options = options;
   }
 
-  /** @throws FerryError FILE_EXISTS (`refused`), CANNOT_WRITE (`failed`) */
-  static async create(folder: string, options: SplitOptions): Promise<SplitOutput> {
+  /**
+   * @param path Of the folder, which is made where it is missing. A link in the place of it is followed, one within is
+   *   not.
+   * @throws FerryError FILE_EXISTS, LINK_IN_FOLDER (`refused`), CANNOT_WRITE (`failed`)
+   */
+  static async create(path: string, options: SplitOptions): Promise<SplitOutput> {
+    const folder = await followed(path);
     if (!options.replace && (await namesIn(folder)).length > 0) throw isThere(folder);
+    await refuseLinks(folder, [join('namespaces', 'x'), join('cluster', 'x')]);
     try {
+      await mkdir(dirname(folder), { recursive: true });
       await mkdir(`${folder}.part`, { mode: 0o700 });
     } catch (error) {
       throw cannotWrite(`${folder}.part`, error);
@@ -129,6 +136,7 @@ export class SplitOutput implements DumpOutput {
   }
 
   async #replaceFiles(part: string): Promise<void> {
+    await refuseLinks(this.#folder, [...this.#written.keys()]);
     const former = await dumpFilesIn(this.#folder, this.#options.ending);
     for (const path of this.#written.keys()) {
       await mkdir(dirname(join(this.#folder, path)), { recursive: true, mode: 0o700 });
@@ -145,6 +153,36 @@ async function namesIn(folder: string): Promise<string[]> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw cannotWrite(folder, error);
+  }
+}
+
+/** The folder that a path leads to, without a slash at its end: what lies beside it is named after it. */
+async function followed(path: string): Promise<string> {
+  const plain = resolve(path);
+  try {
+    return await realpath(plain);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw cannotWrite(path, error);
+    await refuseTaken(
+      plain,
+      'It is a link that leads nowhere: take it away, or make the folder that it names.',
+    );
+    return plain;
+  }
+}
+
+/**
+ * Whoever may write into the folder could let a link stand in the place of a folder of the dump, and so have files
+ * written and deleted elsewhere. @param paths Of files, within the folder.
+ */
+async function refuseLinks(folder: string, paths: readonly string[]): Promise<void> {
+  const within = paths.flatMap((path) => {
+    const parts = dirname(path).split(sep);
+    return parts.map((_, index) => join(folder, ...parts.slice(0, index + 1)));
+  });
+  for (const path of new Set(within)) {
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isSymbolicLink() === true) throw isLink(path);
   }
 }
 
@@ -166,6 +204,15 @@ async function dumpFilesIn(folder: string, ending: string): Promise<string[]> {
 /** Names come out of the store, and must not lead out of the folder. */
 function safeName(name: string): string {
   return encodeURIComponent(name).replace(/^\./, '%2E');
+}
+
+function isLink(path: string): FerryError {
+  return new FerryError({
+    kind: 'refused',
+    code: 'LINK_IN_FOLDER',
+    message: `${path} is a link, in the place of a folder of the dump.`,
+    hint: 'Take the link away, or choose another folder. No link within the folder is followed.',
+  });
 }
 
 function isThere(folder: string): FerryError {

@@ -72,7 +72,7 @@ const serverKeys = new Set([
 export function rewriteBackendYml(text: string, target: ExternalEtcd): RewrittenYml {
   const wanted = wantedSettings(target);
   const entries = topLevelEntries(text);
-  const touched = entries.filter(({ name }) => name in wanted || serverKeys.has(name));
+  const touched = entries.filter(({ name }) => Object.hasOwn(wanted, name) || serverKeys.has(name));
   const changes = changesOf(touched, wanted);
   if (changes.length === 0) return { text, changes };
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
@@ -143,7 +143,8 @@ function entryOf(
   return {
     name: key.toLowerCase(),
     key,
-    value: values[key],
+    // A key may be called as what every object has.
+    value: Object.hasOwn(values, key) ? values[key] : undefined,
     start,
     end,
     comments: commentsIn(text.slice(start, end)),
@@ -173,7 +174,7 @@ function changesOf(touched: readonly Entry[], wanted: Wanted): YmlChange[] {
     if (JSON.stringify(entry?.value) === JSON.stringify(after)) return [];
     return [{ key: entry?.key ?? name, before: entry?.value, after, why: whySet(name, after) }];
   });
-  const removed = touched.filter(({ name }) => !(name in wanted));
+  const removed = touched.filter(({ name }) => !Object.hasOwn(wanted, name));
   return [
     ...set,
     ...removed.map(({ key, name, value }) => ({

@@ -50,12 +50,13 @@ export function expandVariables(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): string[] {
+  const valueOf = (name: string): string => (Object.hasOwn(environment, name) ? environment[name]! : '');
   return words.flatMap((word) => {
     const alone = /^\$([A-Za-z_]\w*)$/.exec(word)?.[1];
-    if (alone !== undefined) return splitWords(environment[alone] ?? '');
+    if (alone !== undefined) return splitWords(valueOf(alone));
     return [
       word.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (_all, name?: string) =>
-        name === undefined ? '$' : (environment[name] ?? ''),
+        name === undefined ? '$' : valueOf(name),
       ),
     ];
   });

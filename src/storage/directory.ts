@@ -1,8 +1,9 @@
 import { createReadStream, type Dirent } from 'node:fs';
-import { link, lstat, open, opendir, rm } from 'node:fs/promises';
+import { lstat, open, opendir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { FerryError, systemCode } from '../core/errors.js';
+import { linkOnce } from '../core/link-once.js';
 import { PartFile, syncDirectory } from '../core/part-file.js';
 import { fileExists, missingFile, refuseBadName } from './names.js';
 import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
@@ -187,20 +188,6 @@ class DirectoryWriter implements StorageWriter {
     if (this.#done) return;
     this.#done = true;
     await this.#part.discard();
-  }
-}
-
-/** Undefined where the file system knows no hard links. */
-async function linkOnce(from: string, to: string): Promise<boolean | undefined> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    const code = systemCode(error) ?? '';
-    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) return undefined;
-    if (code !== 'EEXIST') throw error;
-    // A file server whose answer was lost is asked again and finds its own link: the count tells.
-    return (await lstat(from)).nlink === 2;
   }
 }
 

@@ -119,6 +119,18 @@ describe('rewriteBackendYml', () => {
     );
   });
 
+  /** The trap: `name in object` is true of what every object of JavaScript has, and such lines vanished. */
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf'])(
+    'keeps a line %s, as it is no key of its own',
+    (key) => {
+      const text = `${key}: 1\nlabels:\n  ${key}: "x"\n`;
+      const { text: after, changes } = rewriteBackendYml(`${text}etcd-cert-file: /old\n`, target);
+      expect(after.startsWith(text)).toBe(true);
+      expect(changes.map((change) => change.key)).not.toContain(key);
+      expect(rewriteBackendYml(after, target).changes).toEqual([]);
+    },
+  );
+
   it('starts an empty file', () => {
     expect(parse(rewriteBackendYml('', target).text)).toMatchObject({ 'no-embed-etcd': true });
     expect(parse(rewriteBackendYml('# only this', target).text)).toMatchObject({ 'no-embed-etcd': true });

@@ -128,6 +128,11 @@ describe('parseFlags', () => {
 });
 
 describe('expandVariables', () => {
+  /** The trap: what every object of JavaScript has is no variable. */
+  it('takes a variable for empty that only objects have', () => {
+    expect(expandVariables(['$constructor', 'a${toString}'], {})).toEqual(['a']);
+  });
+
   it('does as systemd does', () => {
     const environment = { OPTIONS: '--no-embed-etcd --state-dir "/a b"', DIR: '/srv x' };
     expect(
