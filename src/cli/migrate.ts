@@ -9,10 +9,11 @@ import { confirm } from './confirm.js';
 import { collectUrls } from './connection-options.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
+import { addLoginOptions, type LoginFlags } from './login-options.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
-interface MigrateFlags extends OutputOptions {
+interface MigrateFlags extends OutputOptions, LoginFlags {
   readonly backendConfig: string;
   readonly envFile: string;
   readonly endpoints: readonly string[];
@@ -24,7 +25,7 @@ interface MigrateFlags extends OutputOptions {
   readonly sourceCert?: string;
   readonly sourceKey?: string;
   readonly rootPasswordFile?: string;
-  readonly sensuPasswordFile: string;
+  readonly sensuPasswordFile?: string;
   readonly enableAuth?: boolean;
   readonly configOnly?: boolean;
   readonly profile: RecordedSettings['profile'];
@@ -84,7 +85,7 @@ function addEmbeddedToExternal(migrate: Command): void {
     .option('--env-file <file>', "the backend's environment file", '/etc/default/sensu-backend')
     .requiredOption('--endpoints <urls>', 'client URLs of the external etcd, comma-separated', collectUrls)
     .option('--cacert <file>', 'CA of the external etcd; also written into backend.yml')
-    .option('--cert <file>', 'client certificate; also written into backend.yml')
+    .option('--cert <file>', 'client certificate that the backend will use; also written into backend.yml')
     .option('--key <file>', 'key of the client certificate; also written into backend.yml')
     .option(
       '--source-endpoints <urls>',
@@ -95,7 +96,7 @@ function addEmbeddedToExternal(migrate: Command): void {
     .option('--source-cert <file>', 'client certificate for the embedded etcd')
     .option('--source-key <file>', 'key of that certificate')
     .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
-    .requiredOption('--sensu-password-file <file>', 'password for the etcd user sensu')
+    .option('--sensu-password-file <file>', 'password for the etcd user of the backend')
     .option('--enable-auth', 'turn auth on in the external etcd')
     .option(
       '--config-only',
@@ -120,7 +121,7 @@ function addEmbeddedToExternal(migrate: Command): void {
     .requiredOption('--run-dir <dir>', 'where the journal, the safety snapshot and the old files go')
     .option('--plan', 'look, print findings and plan, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(command).action(runs(embeddedToExternal, 'tidies-up-first'));
+  addOutputOptions(addLoginOptions(command)).action(runs(embeddedToExternal, 'tidies-up-first'));
 }
 
 async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {
@@ -170,12 +171,21 @@ function announce(context: Context, findings: readonly Finding[]): void {
 
 async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
   const { normalizeEndpoints } = await import('../etcd/endpoints.js');
+  const { chooseBackendLogin } = await import('../migrate/backend-login.js');
+  // They are written into backend.yml, where Sensu wants them with their scheme.
+  const endpoints = [...normalizeEndpoints(flags.endpoints, { sendsPasswords: true })];
+  const tls = absolutePaths(flags.cacert, flags.cert, flags.key);
+  const login = await chooseBackendLogin(
+    { ...flags, enableAuth: flags.enableAuth === true },
+    { endpoints, tls },
+  );
   return {
     backendConfig: resolve(flags.backendConfig),
     envFile: resolve(flags.envFile),
-    // They are written into backend.yml, where Sensu wants them with their scheme.
-    endpoints: [...normalizeEndpoints(flags.endpoints, { sendsPasswords: true })],
-    tls: absolutePaths(flags.cacert, flags.cert, flags.key),
+    endpoints,
+    tls,
+    auth: login.form,
+    etcdUser: login.user,
     ...(flags.sourceEndpoints && { sourceEndpoints: [...normalizeEndpoints(flags.sourceEndpoints)] }),
     sourceTls: absolutePaths(flags.sourceCacert, flags.sourceCert, flags.sourceKey),
     stopCommand: flags.stopCommand,
@@ -183,7 +193,7 @@ async function settingsOf(flags: MigrateFlags): Promise<RecordedSettings> {
     ...(flags.apiUrl !== undefined && { apiUrl: flags.apiUrl }),
     ...(flags.apiKeyFile !== undefined && { apiKeyFile: secretPath(flags.apiKeyFile) }),
     ...(flags.rootPasswordFile !== undefined && { rootPasswordFile: secretPath(flags.rootPasswordFile) }),
-    sensuPasswordFile: secretPath(flags.sensuPasswordFile),
+    ...(flags.sensuPasswordFile !== undefined && { sensuPasswordFile: secretPath(flags.sensuPasswordFile) }),
     profile: flags.profile,
     enableAuth: flags.enableAuth === true,
     configOnly: flags.configOnly === true,

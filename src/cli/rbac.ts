@@ -1,16 +1,19 @@
 import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { ConnectOptions, EtcdClient } from '../etcd/client.js';
+import type { ConnectOptions, Credentials, EtcdClient } from '../etcd/client.js';
+import type { BackendLogin } from '../rbac/login.js';
 import type { RbacPasswords, RbacPlan } from '../rbac/plan-types.js';
+import type { RbacVerification } from '../rbac/verify.js';
 import type { Profile } from '../rbac/wanted.js';
 import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { ExitCode } from './exit-codes.js';
+import { addLoginOptions, type LoginFlags } from './login-options.js';
 import { askForMissing, generateNeeded, readGivenPasswords, type PasswordFlags } from './rbac-passwords.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
-interface RbacFlags extends ConnectionFlags, OutputOptions, PasswordFlags {
+interface RbacFlags extends ConnectionFlags, OutputOptions, PasswordFlags, LoginFlags {
   readonly profile: Profile;
   readonly enableAuth?: boolean;
   readonly plan?: boolean;
@@ -24,14 +27,17 @@ export function addRbacCommands(rbac: Command): void {
   );
   const change = rbac
     .command('apply')
-    .description('bring the user sensu, the role sensu_readwrite and its grants to what is wanted')
+    .description('create or change the etcd user of the backends, the role sensu_readwrite and its grants')
     .option('--plan', 'print the plan and stop')
     .option('--yes', 'do not ask');
   addChangeOptions(change).action(runs(apply));
   const verify = rbac
     .command('verify')
-    .description('log in as sensu, try what a backend does, and what it must not be able to do')
-    .option('--sensu-password-file <file>', 'password of the etcd user sensu, - for standard input');
+    .description('log in as a backend at each endpoint, try what it does, and what it must not be able to do')
+    .option(
+      '--sensu-password-file <file>',
+      'password of the etcd user of the backends, - for standard input',
+    );
   addCommonOptions(verify).action(runs(verifyCommand));
 }
 
@@ -40,13 +46,13 @@ function addChangeOptions(command: Command): Command {
     .option('--root-password-file <file>', 'password of the etcd user root, - for standard input')
     .option(
       '--sensu-password-file <file>',
-      'password of the etcd user sensu, - for standard input; asked for on a terminal when needed and not given',
+      'password of the etcd user of the backends, - for standard input; asked for on a terminal when needed and not given',
     )
     .option(
       '--generate-passwords',
       'where a password file does not exist: make it, mode 0600, with a new random password',
     )
-    .option('--enable-auth', 'set up root and turn auth on; needs both passwords');
+    .option('--enable-auth', 'set up root and turn auth on; needs the password of root');
   return addCommonOptions(command);
 }
 
@@ -56,7 +62,7 @@ function addCommonOptions(command: Command): Command {
     "grants: the guide's and what it lacks; the keys of Sensu only; the first and what 'sensu-backend init' needs",
   );
   command.addOption(profile.choices(['documented', 'least', 'init']).default('documented'));
-  return addOutputOptions(addConnectionOptions(command));
+  return addOutputOptions(addConnectionOptions(addLoginOptions(command)));
 }
 
 async function apply(context: Context, flags: RbacFlags): Promise<CommandResult> {
@@ -64,15 +70,21 @@ async function apply(context: Context, flags: RbacFlags): Promise<CommandResult>
   const { passwordsNeeded } = await import('../rbac/plan-types.js');
   const { applyRbac } = await import('../rbac/apply.js');
   const { describeRbacPlan } = await import('../rbac/describe.js');
+  const { findingsForBackends } = await import('../rbac/findings-for-backends.js');
   const given = await readGivenPasswords(context, flags);
-  const client = await connectAsAdministrator(context, flags, given.known);
+  const sendsPasswords = flags.plan !== true || Object.keys(given.known).length > 0;
+  const connection = await connectOptionsFrom(flags, context, { sendsPasswords });
+  const login = await loginFor(flags, connection, flags.sensuPasswordFile !== undefined);
+  const { client, credentials } = await connectAsAdministrator(connection, flags, given.known);
   try {
     const { profile } = flags;
-    const plan = await planRbac(client, {
-      profile,
-      enableAuth: flags.enableAuth === true,
-      passwords: given.known,
+    const options = { profile, login, enableAuth: flags.enableAuth === true, passwords: given.known };
+    const made = await planRbac(client, options);
+    const seen = await findingsForBackends(context, client, options, {
+      tls: connection.tls ?? {},
+      credentials,
     });
+    const plan = { ...made, findings: [...made.findings, ...seen] };
     if (flags.plan === true || plan.steps.length === 0) return await planResult(plan);
     const needed = passwordsNeeded(plan);
     await confirm(context, flags, describeRbacPlan(plan), 'make these changes');
@@ -111,14 +123,12 @@ function exitOf(plan: RbacPlan): ExitCode {
  * the backend's own user, whose name may stand in the environment, could not read a role.
  */
 async function connectAsAdministrator(
-  context: Context,
+  { credentials, ...anonymous }: ConnectOptions,
   flags: RbacFlags,
   passwords: RbacPasswords,
-): Promise<EtcdClient> {
+): Promise<{ readonly client: EtcdClient; readonly credentials?: Credentials | undefined }> {
   const { connect } = await import('../etcd/connect.js');
   const { rootNeeded } = await import('../rbac/plan.js');
-  const sendsPasswords = flags.plan !== true || Object.keys(passwords).length > 0;
-  const { credentials, ...anonymous } = await connectOptionsFrom(flags, context, { sendsPasswords });
   const nobody = await connect(anonymous);
   let isOn: boolean;
   try {
@@ -127,7 +137,7 @@ async function connectAsAdministrator(
     await nobody.close();
     throw error;
   }
-  if (!isOn) return nobody;
+  if (!isOn) return { client: nobody };
   await nobody.close();
   const asRoot =
     flags.user === undefined && passwords.root !== undefined
@@ -135,44 +145,67 @@ async function connectAsAdministrator(
       : credentials;
   // A client certificate whose CN is root logs in without a password.
   if (asRoot === undefined && anonymous.tls?.cert === undefined) throw rootNeeded();
-  return connect(asRoot === undefined ? anonymous : { ...anonymous, credentials: asRoot });
+  const client = await connect(asRoot === undefined ? anonymous : { ...anonymous, credentials: asRoot });
+  return { client, credentials: asRoot };
 }
 
 async function verifyCommand(context: Context, flags: RbacFlags): Promise<CommandResult> {
   const { verifyRbac } = await import('../rbac/verify.js');
   const { describeVerification } = await import('../rbac/describe.js');
   const target = await connectOptionsFrom(flags, context, { sendsPasswords: true });
-  const certificateName = await commonName(target);
+  const known = await knownPassword(context, flags, target);
+  const login = await loginFor(flags, target, known !== undefined);
   const verification = await verifyRbac(target, {
     profile: flags.profile,
-    sensuPassword: await sensuPassword(context, flags, target),
-    ...(certificateName !== undefined && { certificateName }),
+    login,
+    sensuPassword: login.form === 'password' ? (known ?? (await askForPassword(context, login))) : undefined,
   });
-  const failed = verification.checks.some((check) => !check.ok);
   return {
     text: describeVerification(verification, flags.profile),
     json: verification,
-    exit: failed ? ExitCode.integrity : verification.enforced ? ExitCode.done : ExitCode.warnings,
+    exit: exitOfVerification(verification),
   };
 }
 
-/** From its own option, from the connection's when that names sensu (environment included), or from a person. */
-async function sensuPassword(context: Context, flags: RbacFlags, target: ConnectOptions): Promise<string> {
+function exitOfVerification({ ok, checks, findings }: RbacVerification): ExitCode {
+  const isDisproved =
+    checks.some((check) => !check.ok) || findings.some(({ severity }) => severity === 'refusal');
+  if (isDisproved) return ExitCode.integrity;
+  return ok && !findings.some(({ severity }) => severity === 'warning') ? ExitCode.done : ExitCode.warnings;
+}
+
+/** Where nothing says otherwise, backends have always logged in by password here. */
+async function loginFor(
+  flags: RbacFlags,
+  { endpoints, tls = {} }: ConnectOptions,
+  hasPassword: boolean,
+): Promise<BackendLogin> {
+  const { chooseLogin } = await import('../rbac/login.js');
+  const { auth, etcdUser } = flags;
+  const enableAuth = flags.enableAuth === true;
+  const chosen = await chooseLogin({ auth, etcdUser, hasPassword, enableAuth }, { endpoints, tls });
+  return chosen ?? { form: 'password', user: etcdUser ?? 'sensu' };
+}
+
+/** From its own option, or from the connection's when that names the user (environment included). */
+async function knownPassword(
+  context: Context,
+  flags: RbacFlags,
+  { credentials }: ConnectOptions,
+): Promise<string | undefined> {
   const { known } = await readGivenPasswords(context, flags);
   if (known.sensu !== undefined) return known.sensu;
-  if (target.credentials?.username === 'sensu') return target.credentials.password;
+  const isMeant = flags.auth === undefined || flags.auth === 'password';
+  return isMeant && credentials?.username === (flags.etcdUser ?? 'sensu') ? credentials.password : undefined;
+}
+
+async function askForPassword(context: Context, { user }: BackendLogin): Promise<string> {
   const { canPrompt, promptForPassword } = await import('./password-prompt.js');
-  if (canPrompt()) return promptForPassword(context, 'Password of the etcd user sensu: ');
+  if (canPrompt()) return promptForPassword(context, `Password of the etcd user ${user}: `);
   throw new FerryError({
     kind: 'usage',
     code: 'PASSWORD_MISSING',
-    message: 'The password of the etcd user sensu is needed, but not given.',
+    message: `The password of the etcd user ${user} is needed, but not given.`,
     hint: 'Name the file that holds it with --sensu-password-file (- for standard input).',
   });
-}
-
-async function commonName(target: ConnectOptions): Promise<string | undefined> {
-  if (target.tls?.cert === undefined) return undefined;
-  const { X509Certificate } = await import('node:crypto');
-  return /^CN=(.*)$/m.exec(new X509Certificate(target.tls.cert).subject)?.[1];
 }

@@ -79,7 +79,7 @@ async function startTarget(directory: string, binaries: EtcdBinaries): Promise<T
   const server = await authority.issueServer(['127.0.0.1', 'localhost']);
   const cacert = join(folder, 'ca.crt');
   await writePem(cacert, authority.ca);
-  const client = await writeCertifiedKey(folder, 'client', await authority.issueClient('sensu-backend'));
+  const client = await writeCertifiedKey(folder, 'client', await authority.issueClient('sensu'));
   const tls = { ca: authority.ca, ...server, clientCertificates: true };
   return { cluster: await startThrowawayEtcd({ binaries, members: 3, tls }), tls: { cacert, ...client } };
 }
@@ -125,10 +125,7 @@ async function settingsFor(
   target: Target,
 ): Promise<RecordedSettings & { readonly apiKeyFile: string }> {
   const rootPasswordFile = join(directory, 'root-password');
-  const sensuPasswordFile = join(directory, 'sensu-password');
-  for (const file of [rootPasswordFile, sensuPasswordFile]) {
-    await writeFile(file, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' });
-  }
+  await writeFile(rootPasswordFile, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' });
   return {
     backendConfig: staged.backendConfig,
     envFile: staged.envFile,
@@ -140,7 +137,8 @@ async function settingsFor(
     apiUrl: staged.apiUrl,
     apiKeyFile: join(directory, 'api-key'),
     rootPasswordFile,
-    sensuPasswordFile,
+    auth: 'certificate',
+    etcdUser: 'sensu',
     profile: 'documented',
     enableAuth: true,
     configOnly: false,

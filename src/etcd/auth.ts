@@ -1,6 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import type { Access, Credentials, EtcdAuth, Permission } from './client.js';
-import { authenticateCall } from './messages.js';
+import { authenticateCall, readToken } from './messages.js';
+import { tokenKindOf, type TokenKind } from './token-kind.js';
 import type { Transport } from './transport.js';
 
 interface WirePermission {
@@ -64,6 +65,7 @@ export function createAuth(transport: Transport): EtcdAuth {
     revokePermission: (role, { key, end }) =>
       write('roleRevokePermission', { role, key, range_end: end ?? nothing }),
     authenticates: (credentials) => authenticates(transport, credentials),
+    tokenKinds: (credentials) => tokenKinds(transport, credentials),
   };
 }
 
@@ -89,6 +91,20 @@ async function authenticates(transport: Transport, credentials: Credentials): Pr
     if (error instanceof FerryError && error.code === 'ETCD_LOGIN_REFUSED') return false;
     throw error;
   }
+}
+
+/** Each member is asked: one that was started with another `--auth-token` than the rest breaks the others' sessions. */
+async function tokenKinds(transport: Transport, credentials: Credentials): Promise<ReadonlySet<TokenKind>> {
+  const call = authenticateCall(credentials);
+  const answers = await Promise.allSettled(
+    transport.voters.map((endpoint) => transport.requestOf(endpoint, call)),
+  );
+  transport.throwIfAborted();
+  return new Set(
+    answers.flatMap((answer) =>
+      answer.status === 'fulfilled' ? [tokenKindOf(readToken(answer.value))] : [],
+    ),
+  );
 }
 
 /**

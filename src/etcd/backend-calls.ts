@@ -24,11 +24,7 @@ export interface BackendCalls {
 export function openBackendCalls(options: ConnectOptions): BackendCalls {
   const transport = new Transport(normalizeEndpoints(options.endpoints), options);
   return {
-    watch: async (range) => {
-      const create_request = { key: range.start, range_end: range.end ?? Buffer.from([0]) };
-      const answer = await firstAnswer<WireWatch>(transport, 'Watch', 'watch', { create_request });
-      if (answer.canceled) throw watchRefused(answer.cancel_reason, transport.endpoints[0]!);
-    },
+    watch: (range) => watch(transport, range),
     keepAlive: async (id) => {
       const answer = await firstAnswer<{ TTL: string }>(transport, 'Lease', 'leaseKeepAlive', {
         ID: String(id),
@@ -39,6 +35,21 @@ export function openBackendCalls(options: ConnectOptions): BackendCalls {
       transport.close();
     },
   };
+}
+
+/**
+ * A token can run out between the moment it was proven and the watch, which 3.4 answers as if a grant were missing. So
+ * a watch that is refused is asked for once more in a new session.
+ */
+async function watch(transport: Transport, range: KeyRange): Promise<void> {
+  const create_request = { key: range.start, range_end: range.end ?? Buffer.from([0]) };
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await firstAnswer<WireWatch>(transport, 'Watch', 'watch', { create_request });
+    if (!answer.canceled) return;
+    if (attempt > 1 || !transport.endSession()) {
+      throw watchRefused(answer.cancel_reason, transport.endpoints[0]!);
+    }
+  }
 }
 
 interface WireWatch {

@@ -1,5 +1,6 @@
 import type { Reporter } from '../core/context.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry } from '../store/view.js';
+import type { TokenKind } from './token-kind.js';
 
 /** PEM contents, not paths. Without `ca` the system's roots are trusted. */
 export interface TlsFiles {
@@ -179,6 +180,8 @@ export interface EtcdAuth {
   revokePermission(role: string, range: Pick<Permission, 'key' | 'end'>): Promise<void>;
   /** True when etcd takes this name and password; false when it refuses them. */
   authenticates(credentials: Credentials): Promise<boolean>;
+  /** What kinds of token the members that can be reached give for this login; none when they refuse it. */
+  tokenKinds(credentials: Credentials): Promise<ReadonlySet<TokenKind>>;
 }
 
 /** Keeps leases from ending while somebody else is not yet there to do so. */

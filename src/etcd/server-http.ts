@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { trustEachCertificate } from '../core/trust.js';
 import type { TlsFiles } from './client.js';
+import type { TokenKind } from './token-kind.js';
 
 /** What etcd says of itself over plain HTTP on its client port, where no token is asked for. */
 export interface ServerHttpFacts {
@@ -78,4 +79,29 @@ function get(url: URL, tls: TlsFiles, timeoutMs: number): Promise<Answer> {
         : http.get(url, { signal }, receive);
     request.on('error', reject);
   });
+}
+
+/**
+ * What kind of token a member was told to give, by its command line, which `/debug/vars` shows: while auth is off no
+ * token can be had to look at. Undefined where the command line does not say; a file or a variable may.
+ */
+export async function readTokenFlag(
+  endpoint: string,
+  tls: TlsFiles,
+  timeoutMs = 5000,
+): Promise<TokenKind | undefined> {
+  const answer = await get(new URL('/debug/vars', endpoint), tls, timeoutMs).catch(() => undefined);
+  const commandLine = /"cmdline": (\[.*\]),?$/m.exec(answer?.body ?? '')?.[1];
+  const kind = /"-?-auth-token(?:=|",")(simple|jwt)\b/.exec(commandLine ?? '')?.[1];
+  return kind as TokenKind | undefined;
+}
+
+/** The release of a member, which `/version` tells everybody; a status may be root's alone to ask for. */
+export async function readServerVersion(
+  endpoint: string,
+  tls: TlsFiles,
+  timeoutMs = 5000,
+): Promise<string | undefined> {
+  const answer = await get(new URL('/version', endpoint), tls, timeoutMs).catch(() => undefined);
+  return /"etcdserver":"([^"]+)"/.exec(answer?.body ?? '')?.[1];
 }

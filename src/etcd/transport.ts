@@ -2,6 +2,7 @@ import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sensuRoot, singleKey } from '../store/sensu-root.js';
 import type { Cluster, ConnectOptions, Credentials } from './client.js';
+import { refusedByName } from './client-certificate.js';
 import { describeQuorum } from './cluster.js';
 import {
   asEtcdError,
@@ -148,6 +149,11 @@ export class Transport {
     return this.#credentials;
   }
 
+  /** Members that answer and are no learners. */
+  get voters(): readonly string[] {
+    return this.#cluster?.voters ?? this.endpoints;
+  }
+
   /** The member that requests go to first. */
   get preferred(): string {
     return this.#preferred;
@@ -183,7 +189,7 @@ export class Transport {
         const tried = attempt >= patience * this.#rotation.length || performance.now() > giveUpAt;
         if (!again || this.#closed || tried) {
           // What the members say that are up explains more than that others are down.
-          throw this.failureOf(isPassing(error) ? (leaderless ?? error) : error, endpoint);
+          throw this.#errorOf(isPassing(error) ? (leaderless ?? error) : error, endpoint, call);
         }
         if (attempt % this.#rotation.length === 0) {
           await sleep(pause);
@@ -211,7 +217,7 @@ export class Transport {
       return (await this.#withSession(endpoint, call)) as Buffer;
     } catch (error) {
       this.#options.signal?.throwIfAborted();
-      throw this.failureOf(error, endpoint);
+      throw this.#errorOf(error, endpoint, call);
     }
   }
 
@@ -255,6 +261,12 @@ export class Transport {
     return this.#member({ endpoint: this.#preferred }).duplex(service, method, token);
   }
 
+  /** Makes the next request log in again. False without a session. */
+  endSession(): boolean {
+    this.#token = undefined;
+    return this.#credentials !== undefined;
+  }
+
   throwIfAborted(): void {
     this.#options.signal?.throwIfAborted();
   }
@@ -263,6 +275,13 @@ export class Transport {
     const quorum = this.#cluster && describeQuorum(this.#cluster);
     if (quorum !== undefined && isLeaderless(error)) return noLeader(quorum, error);
     return asEtcdError(error, endpoint, this.#deadlineMs);
+  }
+
+  /** Questions about users may find none, whoever asks. */
+  #errorOf(error: unknown, endpoint: string, call: Call): unknown {
+    const failure = this.failureOf(error, endpoint);
+    const isNamed = this.#credentials !== undefined || ('service' in call && call.service === 'Auth');
+    return isNamed ? failure : refusedByName(failure, this.#options.tls ?? {});
   }
 
   close(): void {

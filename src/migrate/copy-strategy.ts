@@ -9,7 +9,7 @@ import { startStep } from './steps/start.js';
 import { stopStep } from './steps/stop.js';
 import { verifyStep } from './steps/verify.js';
 import { watchStep } from './steps/watch.js';
-import type { Strategy } from './strategy.js';
+import type { Step, Strategy } from './strategy.js';
 
 /** Load while the backend runs, stop it, carry over the difference, switch. See docs/decisions/0001. */
 const copyStrategy: Strategy = {
@@ -44,10 +44,27 @@ const configurationStrategy: Strategy = {
 
 export function strategyFor({
   configOnly,
+  auth,
   watchSeconds,
-}: Pick<RecordedSettings, 'configOnly' | 'watchSeconds'>): Strategy {
+}: Pick<RecordedSettings, 'configOnly' | 'auth' | 'watchSeconds'>): Strategy {
   const strategy = configOnly ? configurationStrategy : copyStrategy;
-  if (watchSeconds === 0) return strategy;
+  const steps =
+    auth === 'password' ? strategy.steps : strategy.steps.map((step) => withoutPassword(step, auth));
+  if (watchSeconds === 0) return { ...strategy, steps };
   const title = `Watch for ${formatDuration(watchSeconds * 1000)}`;
-  return { ...strategy, steps: [...strategy.steps, { ...watchStep, title: `${title}: ${watchStep.title}` }] };
+  return { ...strategy, steps: [...steps, { ...watchStep, title: `${title}: ${watchStep.title}` }] };
+}
+
+/** What a login without a password leaves alone. */
+function withoutPassword(step: Step, auth: 'certificate' | 'none'): Step {
+  if (step.id === 'configure') {
+    return {
+      ...step,
+      title: 'Switch backend.yml to the external etcd',
+      changes: 'rewrites it; the old one is kept beside it and in the run directory',
+    };
+  }
+  return step.id === 'grants' && auth === 'none'
+    ? { ...step, title: 'Leave users, grants and auth of the target alone', changes: 'nothing' }
+    : step;
 }

@@ -10,10 +10,11 @@ import { inspectHost } from './preflight/host.js';
 import { inspectLeftBehind } from './preflight/left-behind.js';
 import { inspectSource, type SourceFacts } from './preflight/source.js';
 import { inspectTarget, type TargetFacts } from './preflight/target.js';
+import { inspectLogin } from '../rbac/inspect-login.js';
 import { planRbac } from '../rbac/plan.js';
 import { rbacOptions } from './steps/grants.js';
 import { connectTarget } from './resources.js';
-import type { RecordedSettings, Secrets } from './settings.js';
+import { loginOf, type RecordedSettings, type Secrets } from './settings.js';
 import { connectSource, findSource, type MigrationSource } from './source.js';
 
 export interface PlannedStep {
@@ -51,8 +52,9 @@ export async function planMigration(
   const source = await findSource(context, settings);
   const findings: Finding[] = [...source.findings];
   const sourceFacts = await gather(findings, 'SOURCE', () => lookAtSource(context, source, settings));
+  const api = await inspectApi(settings, source, secrets, sourceFacts?.sensuClusterId);
   const targetFacts = await gather(findings, 'TARGET', () =>
-    lookAtTarget(context, settings, secrets, sourceFacts),
+    lookAtTarget(context, settings, secrets, sourceFacts, api.sensuVersion),
   );
   const certificates = {
     endpoints: settings.endpoints,
@@ -62,7 +64,7 @@ export async function planMigration(
   };
   findings.push(
     ...(await inspectCertificates(certificates)),
-    ...(await inspectApi(settings, source, secrets, sourceFacts?.sensuClusterId)),
+    ...api.findings,
     ...(await inspectFiles({ settings, secrets })),
     ...(await inspectHost(settings, source.dataDirectory, runDirectory, sourceFacts)),
   );
@@ -86,6 +88,24 @@ interface Looked<Facts> {
   readonly findings: readonly Finding[];
 }
 
+/** What etcd asks for by options of its own has other names here. */
+const loginRemedies = {
+  SOURCE: new Map([
+    [
+      'ETCD_AUTH_REQUIRED',
+      'The embedded etcd has auth, with which no embedded backend works: turn it off with etcdctl auth disable.',
+    ],
+  ]),
+  TARGET: new Map(
+    ['ETCD_AUTH_REQUIRED', 'ETCD_PERMISSION_DENIED', 'ETCD_USER_NOT_FOUND', 'ETCD_ROOT_NEEDED'].map(
+      (code) => [
+        code,
+        'Auth is on there: name the file with the password of root with --root-password-file FILE.',
+      ],
+    ),
+  ),
+};
+
 /** An endpoint that cannot be reached, or refuses the password, is a finding like any other. */
 async function gather<Facts>(
   findings: Finding[],
@@ -103,7 +123,7 @@ async function gather<Facts>(
       severity: 'refusal',
       code: `${side}_${error.code}`,
       sentence: `${name}: ${error.message}`,
-      remedy: error.hint,
+      remedy: loginRemedies[side].get(error.code) ?? error.hint,
       kind: error.kind,
     });
     return undefined;
@@ -130,20 +150,29 @@ async function lookAtTarget(
   settings: RecordedSettings,
   secrets: Secrets,
   source: SourceFacts | undefined,
+  sensuVersion: string | undefined,
 ): Promise<Looked<PlannedTarget>> {
   const client = await connectTarget(context, settings, secrets);
   try {
     const looked = await inspectTarget(context, client, source, {
       tls: secrets.targetTls,
       enableAuth: settings.enableAuth,
+      withoutAuth: settings.auth === 'none',
       configOnly: settings.configOnly,
       hasRootPassword: secrets.root !== undefined,
     });
+    const login = loginOf(settings);
     const rbac = await planRbac(client, rbacOptions(settings, secrets));
+    const { targetTls: tls, root: credentials } = secrets;
+    const { profile } = settings;
     return {
       facts: { ...looked.facts, grants: rbac.steps.map(({ what }) => what) },
-      // Notes are about clusters that backends use already.
-      findings: [...looked.findings, ...rbac.findings.filter(({ severity }) => severity === 'warning')],
+      findings: [
+        ...looked.findings,
+        // Notes are about clusters that backends use already.
+        ...rbac.findings.filter(({ severity }) => severity === 'warning'),
+        ...(await inspectLogin(client, { login, profile, tls, credentials, sensuVersion })),
+      ],
     };
   } finally {
     await client.close();

@@ -1,10 +1,11 @@
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
+import { loginWords, type BackendLogin } from '../rbac/login.js';
 import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';
 import { describeProofs, saidOf } from './proof.js';
 import { notCompacted } from './served-store.js';
-import type { RecordedSettings } from './settings.js';
+import { loginOf, type RecordedSettings } from './settings.js';
 
 type PrefixSums = Facts['snapshot']['prefixes'][number];
 
@@ -13,6 +14,7 @@ export interface MigrationReport {
   readonly facts: Facts;
   readonly runDirectory: string;
   readonly endpoints: readonly string[];
+  readonly login: BackendLogin;
   readonly carried: readonly PrefixSums[];
   /** What is in the safety snapshot and in the old store, but not on the target. */
   readonly leftBehind: readonly PrefixSums[];
@@ -36,6 +38,7 @@ export function reportOf(
     facts,
     runDirectory,
     endpoints: settings.endpoints,
+    login: loginOf(settings),
     carried: prefixes.filter(isCarried),
     leftBehind: prefixes.filter((sums) => !isCarried(sums)),
     warnings: [...planWarnings, ...seen],
@@ -56,7 +59,7 @@ function nextSteps(settings: RecordedSettings, runDirectory: string, facts: Fact
     `To go back: sensu-ferry migrate rollback --run-dir ${runDirectory} (what was written since stays on the external etcd).`,
     `When all is well, move the old store away: ${facts.configure.oldStore}. It holds passwords and keys.`,
     `Keep or encrypt ${runDirectory}: the snapshot in it holds passwords and keys.`,
-    `Ansible, Puppet or Chef must know the new ${settings.backendConfig} and ${settings.envFile}, or they will undo this.`,
+    `Ansible, Puppet or Chef must know the new ${settings.backendConfig}${settings.auth === 'password' ? ` and ${settings.envFile}` : ''}, or they will undo this.`,
     ...facts.verify.proofs
       .filter(({ found }) => found === notCompacted)
       .map(({ what, found }) => `${what}: ${found}.`),
@@ -70,7 +73,7 @@ function describeSums({ prefix, keys, bytes }: PrefixSums): string {
 export function describeReport(report: MigrationReport): string {
   const { snapshot, grants, load, difference, start, verify, watch, configure } = report.facts;
   return [
-    `Migrated to ${report.endpoints.join(', ')}.`,
+    `Migrated to ${report.endpoints.join(', ')}. The backend logs in there ${loginWords(report.login)}.`,
     '',
     `${formatCount(difference.keys)} keys and ${formatCount(load.leases)} leases; the backend was away for ${formatDuration(start.downtimeMilliseconds)}.`,
     `Loaded while it ran: ${formatCount(load.keys)} keys in ${formatDuration(load.milliseconds)}. Carried over after the stop: ` +

@@ -95,5 +95,5 @@ export async function backendOptions(
 ): Promise<ConnectOptions> {
   const anonymous = targetOptions(context, settings, secrets);
   const hasAuth = await (await resources.target()).auth.enabled();
-  return hasAuth ? { ...anonymous, credentials: secrets.sensu } : anonymous;
+  return hasAuth && secrets.sensu ? { ...anonymous, credentials: secrets.sensu } : anonymous;
 }

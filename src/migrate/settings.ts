@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Credentials, TlsFiles } from '../etcd/client.js';
+import type { BackendLogin } from '../rbac/login.js';
 
 /**
  * What the operator asked for, as it is written into the journal so that `resume` and `rollback` need only the
@@ -21,7 +22,11 @@ export const recordedSettingsSchema = z.object({
   apiUrl: z.string().optional(),
   apiKeyFile: z.string().optional(),
   rootPasswordFile: z.string().optional(),
-  sensuPasswordFile: z.string(),
+  /** How the backend logs in to the target. Journals of earlier releases know passwords only. */
+  auth: z.enum(['certificate', 'password', 'none']).default('password'),
+  /** The etcd user of the backend. */
+  etcdUser: z.string().default('sensu'),
+  sensuPasswordFile: z.string().optional(),
   profile: z.enum(['documented', 'least', 'init']),
   enableAuth: z.boolean(),
   /** Journals of earlier releases do not say. */
@@ -35,11 +40,17 @@ export const recordedSettingsSchema = z.object({
 
 export type RecordedSettings = z.infer<typeof recordedSettingsSchema>;
 
+export const loginOf = ({ auth, etcdUser }: Pick<RecordedSettings, 'auth' | 'etcdUser'>): BackendLogin => ({
+  form: auth,
+  user: etcdUser,
+});
+
 /** The files that the settings name, read. Lives in memory only. */
 export interface Secrets {
   readonly targetTls: TlsFiles;
   /** Absent when the target has no auth and is to have none. */
   readonly root: Credentials | undefined;
-  readonly sensu: Credentials;
+  /** What the backend logs in with; absent unless it does so by password. */
+  readonly sensu: Credentials | undefined;
   readonly apiKey: string | undefined;
 }

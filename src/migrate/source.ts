@@ -58,7 +58,7 @@ export async function findSource(
     apiCa: await readIfNamed(config.get('trusted-ca-file').value),
     findings: [
       ...config.findings,
-      ...configurationFindings(config, environment),
+      ...configurationFindings(config, environment, settings.auth),
       ...(await environmentFindings(settings, unit)),
     ],
   };
@@ -109,6 +109,7 @@ const switched: readonly SettingName[] = [
 function configurationFindings(
   config: BackendConfig,
   environment: Readonly<Record<string, string>>,
+  auth: RecordedSettings['auth'],
 ): Finding[] {
   const findings: Finding[] = [];
   if (config.get('no-embed-etcd').value) {
@@ -132,6 +133,7 @@ function configurationFindings(
       ),
     );
   }
+  if (auth !== 'password') return [...findings, ...passwordLogin(config, auth)];
   if (environment['SENSU_BACKEND_ETCD_CLIENT_USERNAME'] !== undefined) {
     findings.push(
       warning(
@@ -144,13 +146,27 @@ function configurationFindings(
   return findings;
 }
 
+/** A backend that finds both logs in with them, whatever its certificate says. */
+function passwordLogin(config: BackendConfig, auth: RecordedSettings['auth']): Finding[] {
+  const [name, password] = [config.get('etcd-client-username'), config.get('etcd-client-password')];
+  if (name.value === '' || password.value === '') return [];
+  return [
+    refusal(
+      'CLIENT_USERNAME_SET',
+      `A user name and a password for etcd are set for the backend already: it would log in with them, not as --auth ${auth} says.`,
+      'Take SENSU_BACKEND_ETCD_CLIENT_USERNAME and _PASSWORD out of the environment files and the unit (in backend.yml: etcd-client-username and etcd-client-password); the embedded etcd needs neither.',
+    ),
+  ];
+}
+
 const credentials = ['SENSU_BACKEND_ETCD_CLIENT_USERNAME', 'SENSU_BACKEND_ETCD_CLIENT_PASSWORD'];
 
 /** A backend that does not get what the switch writes there comes up without a user, and is refused by etcd. */
 async function environmentFindings(
-  { envFile, startCommand }: RecordedSettings,
+  { auth, envFile, startCommand }: RecordedSettings,
   unit: UnitSettings,
 ): Promise<Finding[]> {
+  if (auth !== 'password') return [];
   if (unit === noUnit) return missingEnvironmentFile(envFile);
   // What specifiers and patterns stand for is known to systemd alone.
   if (unit.environmentFiles.some((path) => /[%*?[]/.test(path))) return [];

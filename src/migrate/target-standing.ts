@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../core/context.js';
 import { formatCount } from '../core/units.js';
 import type { EtcdClient } from '../etcd/client.js';
-import { backendsPrefix, clusterIdKey, prefixRange, sensuRoot, singleKey } from '../store/sensu-root.js';
-import type { LeaseId, StoreEntry } from '../store/view.js';
+import { backendsAtWork } from '../rbac/backends-at-work.js';
+import { clusterIdKey, sensuRoot, singleKey } from '../store/sensu-root.js';
 import { refusal, warning, type Finding } from './findings.js';
 
 /** What a target is to the store that is to be carried there. */
@@ -34,54 +33,8 @@ export async function lookAtStanding(
   if (keys === 0n) return { kind: 'empty' };
   const id = (await target.range(singleKey(clusterIdKey))).entries[0]?.value.toString('utf8');
   if (id === undefined || id !== source.sensuClusterId) return { kind: 'other-store', keys };
-  const backends = await workingBackends(context, target, source.backends);
+  const backends = await backendsAtWork(context, target, source.backends);
   return backends.length > 0 ? { kind: 'in-use', backends } : { kind: 'earlier-copy', keys };
-}
-
-/** Names of the keys under `/sensu.io/backends/`; few, as each backend has one. */
-export async function backendKeys(client: Pick<EtcdClient, 'range'>): Promise<ReadonlySet<string>> {
-  return new Set((await registrations(client)).map(nameOf));
-}
-
-async function registrations(client: Pick<EtcdClient, 'range'>): Promise<readonly StoreEntry[]> {
-  return (await client.range(prefixRange(backendsPrefix))).entries;
-}
-
-const nameOf = ({ key }: Pick<StoreEntry, 'key'>): string => key.toString('utf8');
-
-/** Backends that were started on the target itself: a copied key has the name that it has on the source. */
-async function workingBackends(
-  context: Context,
-  target: EtcdClient,
-  copied: ReadonlySet<string>,
-): Promise<readonly string[]> {
-  const suspects = (await registrations(target)).flatMap((entry) =>
-    entry.lease === undefined || copied.has(nameOf(entry))
-      ? []
-      : [{ name: nameOf(entry), lease: entry.lease }],
-  );
-  if (suspects.length > 0) {
-    context.report.info('Watching whether a backend still works on the target, for up to half a minute.');
-  }
-  const renewed = await Promise.all(suspects.map(({ lease }) => isRenewed(context, target, lease)));
-  return suspects.filter((_suspect, index) => renewed[index]).map(({ name }) => name);
-}
-
-const pollMs = 500;
-
-/**
- * A client of etcd renews a lease after a third of its time to live. When half of it has passed without that, nobody
- * is there to renew it.
- */
-async function isRenewed(context: Context, target: EtcdClient, lease: LeaseId): Promise<boolean> {
-  let before: bigint | undefined;
-  for (;;) {
-    const state = await target.leaseState(lease, { keys: false });
-    if (state === undefined || state.remaining * 2n <= state.ttl) return false;
-    if (before !== undefined && state.remaining > before) return true;
-    before = state.remaining;
-    await sleep(pollMs, undefined, { signal: context.signal });
-  }
 }
 
 /** What the operator should know of it before the migration. */

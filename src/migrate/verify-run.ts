@@ -68,13 +68,18 @@ async function configurationStays({ settings }: RunState, secrets: Secrets): Pro
   const what = 'configuration is switched';
   try {
     const yml = await switchedConfiguration({ settings });
-    const environment = await switchedEnvironment({ settings, secrets });
+    const { sensu } = secrets;
+    const environment = sensu && (await switchedEnvironment({ settings }, sensu));
+    const files = [settings.backendConfig, ...(sensu ? [settings.envFile] : [])];
     const changed = [
       ...yml.changes.map(({ key }) => `${key} in ${settings.backendConfig}`),
-      ...environment.changed.map((name) => `${name} in ${settings.envFile}`),
+      ...(environment?.changed ?? []).map((name) => `${name} in ${settings.envFile}`),
     ];
     return changed.length === 0
-      ? proven(what, `${settings.backendConfig} and ${settings.envFile} are as the migration left them`)
+      ? proven(
+          what,
+          `${files.join(' and ')} ${sensu ? 'are' : 'is'} as the migration left ${sensu ? 'them' : 'it'}`,
+        )
       : failed(what, `changed since: ${changed.join(', ')}. The next restart of the backend obeys that`);
   } catch (error) {
     if (error instanceof Error) return failed(what, error.message);

@@ -1,6 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import type { EtcdAuth, EtcdClient } from '../etcd/client.js';
 import {
+  passwordOwner,
   passwordsNeeded,
   type RbacAction,
   type RbacPasswords,
@@ -28,10 +29,10 @@ export async function applyRbac(
   onStep: StepListener = () => undefined,
 ): Promise<void> {
   for (const user of passwordsNeeded(plan)) passwordOf(passwords, user);
-  const written = new Set<RbacUser>();
+  const written = new Set<string>();
   for (const [index, step] of plan.steps.entries()) {
     onStep(step, index + 1);
-    if (step.action.type === 'enable-auth') await enable(client.auth, passwords, written);
+    if (step.action.type === 'enable-auth') await enable(client.auth, plan, passwords, written);
     else await make(client.auth, step.action, passwords, plan.authEnabled);
     if (isPasswordWrite(step.action)) written.add(step.action.user);
   }
@@ -53,11 +54,13 @@ async function make(
     case 'revoke-permission':
       return auth.revokePermission(action.role, action.permission);
     case 'create-user':
-      return auth.addUser(action.user, passwordOf(passwords, action.user));
+      return auth.addUser(action.user, passwordOf(passwords, passwordOwner(action.user)));
+    case 'create-certificate-user':
+      return auth.addUser(action.user, undefined);
     case 'replace-user':
-      return replaceUser(auth, action.user, passwordOf(passwords, action.user), action.roles);
+      return replaceUser(auth, action.user, passwordOf(passwords, passwordOwner(action.user)), action.roles);
     case 'set-password':
-      return setPassword(auth, action.user, passwordOf(passwords, action.user), authEnabled);
+      return setPassword(auth, action.user, passwordOf(passwords, passwordOwner(action.user)), authEnabled);
     case 'grant-role':
       return auth.grantRole(action.user, action.role);
   }
@@ -65,7 +68,7 @@ async function make(
 
 async function replaceUser(
   auth: EtcdAuth,
-  user: RbacUser,
+  user: string,
   password: string,
   roles: readonly string[],
 ): Promise<void> {
@@ -77,7 +80,7 @@ async function replaceUser(
 /** A user made with `--no-password` takes a new password without a word and goes on refusing it. */
 async function setPassword(
   auth: EtcdAuth,
-  user: RbacUser,
+  user: string,
   password: string,
   authEnabled: boolean,
 ): Promise<void> {
@@ -93,8 +96,9 @@ async function setPassword(
  */
 async function enable(
   auth: EtcdAuth,
+  { login }: RbacPlan,
   passwords: RbacPasswords,
-  written: ReadonlySet<RbacUser>,
+  written: ReadonlySet<string>,
 ): Promise<void> {
   const rootRoles = await auth.userRoles(rootName);
   if (!written.has(rootName) || rootRoles?.includes(rootName) !== true) {
@@ -106,16 +110,17 @@ async function enable(
     });
   }
   await auth.enable();
-  for (const user of ['root', 'sensu'] as const) await proveLogin(auth, user, passwordOf(passwords, user));
+  await proveLogin(auth, rootName, passwordOf(passwords, 'root'));
+  if (login.form === 'password') await proveLogin(auth, login.user, passwordOf(passwords, 'sensu'));
 }
 
-async function proveLogin(auth: EtcdAuth, user: RbacUser, password: string): Promise<void> {
+async function proveLogin(auth: EtcdAuth, user: string, password: string): Promise<void> {
   if (await auth.authenticates({ username: user, password })) return;
   throw new FerryError({
     kind: 'denied',
     code: 'LOGIN_REFUSED_AFTER_ENABLING',
     message: `Auth is on now, but etcd refuses the login of the user ${user}.`,
-    hint: 'Run the command again with the same files: it sets what is not as wanted.',
+    hint: 'Run the command again with the same files: it changes only what still differs.',
   });
 }
 

@@ -10,8 +10,10 @@ export type Expectation = 'allowed' | 'refused' | 'either';
 export interface RbacCheck {
   /** What was tried, such as `read /sensu.io`. */
   readonly what: string;
-  /** Who tried it: the user, or nobody for a connection without user name. */
-  readonly as: 'sensu' | 'nobody';
+  /** Who tried it: the user of the backends, or nobody for a connection without user name. */
+  readonly as: string;
+  /** The endpoint, where the members do not all answer alike. */
+  readonly at?: string;
   readonly expected: Expectation;
   readonly got: 'allowed' | 'refused';
   readonly ok: boolean;
@@ -19,6 +21,8 @@ export interface RbacCheck {
   readonly missingGrant?: string;
   /** When not ok: a command or a sentence that mends it. */
   readonly remedy?: string;
+  /** When refused and ok all the same: what that means. */
+  readonly note?: string;
 }
 
 /** One access to try. */
@@ -29,6 +33,8 @@ export interface Access {
   readonly grant?: Permission;
   /** What to do when the answer is not the expected one and `grant` does not say it. */
   readonly remedy?: string;
+  /** What it means when etcd refuses what may be refused. */
+  readonly note?: string;
   /** Ends when etcd allowed it, and throws a FerryError when etcd refused. */
   readonly attempt: () => Promise<unknown>;
 }
@@ -50,7 +56,7 @@ export function judge(
   access: Omit<Access, 'attempt'>,
   got: RbacCheck['got'],
 ): RbacCheck {
-  const { what, expected, grant, remedy } = access;
+  const { what, expected, grant, remedy, note } = access;
   const ok = expected === 'either' || expected === got;
   const missing = !ok && got === 'refused' ? grant : undefined;
   const mend = missing === undefined ? remedy : grantCommand(sensuRole, missing);
@@ -62,6 +68,7 @@ export function judge(
     ok,
     ...(missing !== undefined && { missingGrant: grantWords(missing) }),
     ...(!ok && mend !== undefined && { remedy: mend }),
+    ...(expected === 'either' && got === 'refused' && note !== undefined && { note }),
   };
 }
 

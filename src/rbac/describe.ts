@@ -1,6 +1,7 @@
 import type { RbacCheck } from './checks.js';
 import { grantWords } from './etcdctl-words.js';
 import type { RbacAction, RbacFinding, RbacPlan } from './plan-types.js';
+import { loginWords } from './login.js';
 import type { RbacVerification } from './verify.js';
 
 /** The plan for a person: findings, then numbered steps. */
@@ -12,9 +13,8 @@ export function describeRbacPlan(plan: RbacPlan): string {
       : plan.steps.map(
           ({ what, effect }, index) => `${String(index + 1).padStart(2)}. ${what}\n    ${effect}`,
         );
-  return [`Profile ${plan.profile}; auth is ${plan.authEnabled ? 'on' : 'off'}.`, ...findings, ...steps].join(
-    '\n',
-  );
+  const head = `Profile ${plan.profile}; backends log in ${loginWords(plan.login)}; auth is ${plan.authEnabled ? 'on' : 'off'}.`;
+  return [head, ...findings, ...steps].join('\n');
 }
 
 export function describeFinding(finding: RbacFinding): string {
@@ -38,18 +38,27 @@ export function describeVerification(verification: RbacVerification, profile: st
   const failed = verification.checks.filter((check) => !check.ok).length;
   const lines = verification.checks.map(describeCheck);
   const total = verification.checks.length;
-  const result = `${total - failed} of ${total} checks of the profile ${profile} are ok.`;
-  if (verification.enforced) return [...lines, result].join('\n');
+  const { enforced, endpoints, unasked, login } = verification;
+  const where = endpoints.length === 1 ? '' : `, at each of ${endpoints.length} endpoints`;
+  const result = `${total - failed} of ${total} checks of the profile ${profile} are ok${where}.`;
   const off =
     'Nothing is enforced: auth is off in this etcd. The grants were compared on paper; turn auth on with: sensu-ferry rbac apply --enable-auth';
-  return [...lines, result, off].join('\n');
+  return [
+    ...lines,
+    result,
+    ...unasked.map(({ endpoint, reason }) => `warning: ${endpoint} was not asked: ${reason}`),
+    ...(enforced || login.form === 'none' ? [] : [off]),
+    ...verification.findings.map(describeFinding),
+  ].join('\n');
 }
 
 function describeCheck(check: RbacCheck): string {
-  const who = check.as === 'sensu' ? 'sensu' : 'without user name';
+  const who = check.as === 'nobody' ? 'without user name' : check.as;
   const mark = check.ok ? 'ok    ' : 'FAILED';
-  const lines = [`${mark}  ${who}: ${check.what}: ${check.got}`];
+  const where = check.at === undefined ? '' : ` (${check.at})`;
+  const lines = [`${mark}  ${who}: ${check.what}: ${check.got}${where}`];
+  if (check.note !== undefined) lines.push(`        ${check.note}`);
   if (check.missingGrant !== undefined) lines.push(`        missing grant: ${check.missingGrant}`);
-  if (check.remedy !== undefined) lines.push(`        mend it: ${check.remedy}`);
+  if (check.remedy !== undefined) lines.push(`        to do: ${check.remedy}`);
   return lines.join('\n');
 }

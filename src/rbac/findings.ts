@@ -1,6 +1,7 @@
 import type { EtcdClient } from '../etcd/client.js';
 import { formatCount } from '../core/units.js';
-import { prefixRange, sensuRoot } from '../store/sensu-root.js';
+import { isAtLeast } from '../etcd/version.js';
+import { sensuRoot } from '../store/sensu-root.js';
 import type { RbacFinding, RbacOptions } from './plan-types.js';
 import { rootName } from './wanted.js';
 
@@ -10,11 +11,9 @@ export async function findingsOf(
   options: RbacOptions,
   authEnabled: boolean,
 ): Promise<readonly RbacFinding[]> {
-  const enabling = options.enableAuth && !authEnabled;
   return [
-    ...(enabling ? [await enablingFinding(client)] : []),
     ...(options.profile !== 'least' ? await foreignKeys(client) : []),
-    ...(options.profile === 'init' ? [initFinding(enabling || authEnabled)] : []),
+    ...(options.profile === 'init' ? [await initFinding(client, options.enableAuth || authEnabled)] : []),
     ...(authEnabled ? await rootPassword(client, options) : []),
     ...(!authEnabled && !options.enableAuth ? [authOff] : []),
   ];
@@ -26,30 +25,6 @@ const authOff: RbacFinding = {
   sentence: 'Auth is off in this etcd: users and grants are there, but nothing is enforced.',
   remedy: 'Turn it on with --enable-auth.',
 };
-
-/**
- * A backend that runs goes on without a user name after `auth enable` and fails, even when it was given one;
- * the client of an embedded etcd never has one. Running backends are seen by their leased keys.
- */
-async function enablingFinding(client: EtcdClient): Promise<RbacFinding> {
-  const seen = await countKeys(client, prefixRange(Buffer.from('/sensu.io/backends/')));
-  const remedy =
-    'Stop the backends first, or restart them right after with user name and password set. Never enable auth on a cluster that an embedded backend still serves.';
-  return seen === 0n
-    ? {
-        severity: 'note',
-        code: 'AUTH_BREAKS_RUNNING_BACKENDS',
-        sentence:
-          'A backend that uses this etcd while auth is enabled fails until it is restarted. None is seen.',
-        remedy,
-      }
-    : {
-        severity: 'warning',
-        code: 'AUTH_BREAKS_RUNNING_BACKENDS',
-        sentence: `${formatCount(seen)} ${seen === 1n ? 'backend uses' : 'backends use'} this etcd, or did a minute ago, and will fail from the moment auth is enabled.`,
-        remedy,
-      };
-}
 
 async function foreignKeys(client: EtcdClient): Promise<readonly RbacFinding[]> {
   const count = await countKeys(client, { start: sensuRoot.end });
@@ -64,13 +39,22 @@ async function foreignKeys(client: EtcdClient): Promise<readonly RbacFinding[]> 
   ];
 }
 
-function initFinding(authWillBeOn: boolean): RbacFinding {
-  return authWillBeOn
+/**
+ * Releases that may give the status of a member to root alone: since 3.5.28, and 3.6.0; 3.5.30 and 3.6.6 were seen to.
+ * 3.5.35, 3.6.16 and 3.7.3 were seen to answer everybody who is logged in again.
+ */
+const refusesStatus = (version: string): boolean =>
+  (isAtLeast(version, [3, 5, 28]) && !isAtLeast(version, [3, 5, 35])) ||
+  (isAtLeast(version, [3, 6, 0]) && !isAtLeast(version, [3, 6, 16]));
+
+async function initFinding(client: EtcdClient, authWillBeOn: boolean): Promise<RbacFinding> {
+  const versions = authWillBeOn ? await releasesOf(client) : [];
+  const refusing = versions.filter(refusesStatus);
+  return refusing.length > 0
     ? {
         severity: 'warning',
         code: 'INIT_MAY_NEED_ROOT',
-        sentence:
-          "etcd 3.5.30, 3.6 and later refuse a request of 'sensu-backend init' (Status) to every user without the role root, whatever the grants.",
+        sentence: `etcd ${refusing.join(', ')} may refuse a request of 'sensu-backend init' (Status) to every user without the role root, whatever the grants.`,
         remedy:
           "Run 'sensu-backend init' before auth is enabled, or as root. A migrated store needs no init. Go back to --profile documented or least afterwards.",
       }
@@ -80,6 +64,13 @@ function initFinding(authWillBeOn: boolean): RbacFinding {
         sentence: "The grants of the profile init are needed for 'sensu-backend init' alone.",
         remedy: 'Go back to --profile documented or least afterwards.',
       };
+}
+
+async function releasesOf(client: EtcdClient): Promise<readonly string[]> {
+  const statuses = await Promise.allSettled(client.cluster.voters.map((endpoint) => client.status(endpoint)));
+  return [
+    ...new Set(statuses.flatMap((status) => (status.status === 'fulfilled' ? [status.value.version] : []))),
+  ];
 }
 
 /** Root is not Sensu's user: with auth on its password is nobody's to change but the operator's. */

@@ -3,9 +3,10 @@ import type { EtcdClient } from '../etcd/client.js';
 import { isRefusal } from './checks.js';
 import { grantWords, rangeWords } from './etcdctl-words.js';
 import { findingsOf } from './findings.js';
+import { passwordLogin, type BackendLogin } from './login.js';
 import type { RbacFinding, RbacOptions, RbacPlan, RbacStep } from './plan-types.js';
 import { planRoleChanges, type RoleChange } from './role-changes.js';
-import { rootName, sensuRole, sensuUser, wantedGrants, type Profile } from './wanted.js';
+import { rootName, sensuRole, wantedGrants, type Profile } from './wanted.js';
 
 /**
  * Compares users, roles and grants with what is wanted. Changes nothing. The client must be logged in as root
@@ -16,12 +17,14 @@ import { rootName, sensuRole, sensuUser, wantedGrants, type Profile } from './wa
 export async function planRbac(client: EtcdClient, options: RbacOptions): Promise<RbacPlan> {
   const authEnabled = await client.auth.enabled();
   if (authEnabled) await proveAdministrator(client);
-  const role = await planRole(client, options.profile);
-  const user = await planUser(client, options, authEnabled);
-  const enable = options.enableAuth && !authEnabled ? await planEnabling(client) : [];
+  const { profile, login = passwordLogin } = options;
+  if (login.form === 'none') return { profile, login, authEnabled, steps: [], findings: [] };
+  const role = await planRole(client, profile);
+  const user = await planUser(client, login, options, authEnabled);
+  const enable = options.enableAuth && !authEnabled ? await planEnabling(client, login) : [];
   const steps = [...role.before, ...user.steps, ...role.after, ...enable];
   const findings = [...user.findings, ...(await findingsOf(client, options, authEnabled))];
-  return { profile: options.profile, authEnabled, steps, findings };
+  return { profile, login, authEnabled, steps, findings };
 }
 
 /** Before any other question: etcd answers a certificate that names no user as if the user asked for were missing. */
@@ -78,84 +81,119 @@ interface UserSteps {
   readonly findings: readonly RbacFinding[];
 }
 
-async function planUser(client: EtcdClient, options: RbacOptions, authEnabled: boolean): Promise<UserSteps> {
-  const roles = await client.auth.userRoles(sensuUser);
-  if (roles === undefined) return { steps: [createSensu, grantSensuRole], findings: [] };
-  const password = await planPassword(client, options, authEnabled);
+async function planUser(
+  client: EtcdClient,
+  login: BackendLogin,
+  options: RbacOptions,
+  authEnabled: boolean,
+): Promise<UserSteps> {
+  const { user } = login;
+  const roles = await client.auth.userRoles(user);
+  if (roles === undefined) return { steps: [createUser(login), grantSensuRole(user)], findings: [] };
+  const password =
+    login.form === 'password'
+      ? await planPassword(client, user, options, authEnabled)
+      : { steps: [], findings: [] };
   return {
-    steps: [...password.steps, ...(roles.includes(sensuRole) ? [] : [grantSensuRole])],
-    findings: [...password.findings, ...extraRoles(roles)],
+    steps: [...password.steps, ...(roles.includes(sensuRole) ? [] : [grantSensuRole(user)])],
+    findings: [...password.findings, ...othersUser(login, roles)],
   };
 }
 
-const createSensu: RbacStep = {
-  action: { type: 'create-user', user: sensuUser },
-  what: `Create the user ${sensuUser}`,
-  effect: 'It has the password given, and no role at first.',
-};
+function createUser({ form, user }: BackendLogin): RbacStep {
+  return form === 'password'
+    ? {
+        action: { type: 'create-user', user },
+        what: `Create the user ${user}`,
+        effect: 'It has the password given, and no role at first.',
+      }
+    : {
+        action: { type: 'create-certificate-user', user },
+        what: `Create the user ${user} without a password`,
+        effect: `Only a client certificate whose CN is ${user} logs in as it. It has no role at first.`,
+      };
+}
 
-const grantSensuRole: RbacStep = {
-  action: { type: 'grant-role', user: sensuUser, role: sensuRole },
-  what: `Give the user ${sensuUser} the role ${sensuRole}`,
-  effect: `${sensuUser} may do what the role may.`,
-};
+function grantSensuRole(user: string): RbacStep {
+  return {
+    action: { type: 'grant-role', user, role: sensuRole },
+    what: `Give the user ${user} the role ${sensuRole}`,
+    effect: `${user} may do what the role may.`,
+  };
+}
 
-/** While auth is off, etcd compares no password with anything; it then can only be written anew. */
+/** While auth is off, etcd compares no password with anything; it then can only be written again. */
 async function planPassword(
   client: EtcdClient,
+  user: string,
   options: RbacOptions,
   authEnabled: boolean,
 ): Promise<UserSteps> {
   if (!authEnabled) {
     return options.enableAuth
-      ? { steps: [setPassword('etcd tells nothing of a password while auth is off.')], findings: [] }
-      : { steps: [], findings: [uncheckedPassword] };
+      ? {
+          steps: [setPassword(user, 'etcd cannot check passwords while auth is off, so it is set again.')],
+          findings: [],
+        }
+      : { steps: [], findings: [uncheckedPassword(user)] };
   }
   const password = options.passwords?.sensu;
-  if (password === undefined) return { steps: [], findings: [notGivenPassword] };
-  if (await client.auth.authenticates({ username: sensuUser, password })) return { steps: [], findings: [] };
-  return { steps: [setPassword('etcd refuses it now.')], findings: [passwordChange] };
+  if (password === undefined) return { steps: [], findings: [notGivenPassword(user)] };
+  if (await client.auth.authenticates({ username: user, password })) return { steps: [], findings: [] };
+  return { steps: [setPassword(user, 'etcd refuses it now.')], findings: [passwordChange(user)] };
 }
 
-function setPassword(reason: string): RbacStep {
+function setPassword(user: string, reason: string): RbacStep {
   return {
-    action: { type: 'set-password', user: sensuUser },
-    what: `Set the password of the user ${sensuUser}`,
-    effect: `It is surely the one given: ${reason}`,
+    action: { type: 'set-password', user },
+    what: `Set the password of the user ${user}`,
+    effect: `This makes sure that it is the password you gave: ${reason}`,
   };
 }
 
-const uncheckedPassword: RbacFinding = {
+const uncheckedPassword = (user: string): RbacFinding => ({
   severity: 'note',
   code: 'PASSWORD_NOT_COMPARED',
-  sentence: `The user ${sensuUser} exists. Its password is left alone: etcd compares none while auth is off.`,
+  sentence: `The user ${user} exists. Its password is left alone: etcd compares none while auth is off.`,
   remedy: 'It is set when auth is enabled (--enable-auth).',
-};
+});
 
-const notGivenPassword: RbacFinding = {
+const notGivenPassword = (user: string): RbacFinding => ({
   severity: 'note',
   code: 'PASSWORD_NOT_GIVEN',
-  sentence: `The user ${sensuUser} exists. Its password is left alone, as none is given to compare it with.`,
+  sentence: `The user ${user} exists. Its password is left alone, as none is given to compare it with.`,
   remedy: 'Name its file with --sensu-password-file.',
-};
+});
 
-const passwordChange: RbacFinding = {
+const passwordChange = (user: string): RbacFinding => ({
   severity: 'note',
   code: 'PASSWORD_CHANGES',
-  sentence: `The password of the user ${sensuUser} changes: a backend that has the old one can log in no more.`,
+  sentence: `The password of the user ${user} changes: a backend that has the old one can log in no more.`,
   remedy: 'Put the new one into SENSU_BACKEND_ETCD_CLIENT_PASSWORD and restart the backends.',
-};
+});
 
-function extraRoles(roles: readonly string[]): readonly RbacFinding[] {
+/** Roles that are not ours show that the user is somebody else's too: the backends of another cluster, perhaps. */
+function othersUser({ form, user }: BackendLogin, roles: readonly string[]): readonly RbacFinding[] {
   const extra = roles.filter((role) => role !== sensuRole);
   if (extra.length === 0) return [];
-  const names = extra.join(', ');
+  const named = `${extra.length === 1 ? 'the role' : 'the roles'} ${extra.join(', ')}`;
+  if (form === 'certificate' && !roles.includes(sensuRole)) {
+    return [
+      {
+        severity: 'warning',
+        code: 'USER_BELONGS_TO_OTHERS',
+        sentence: `The user ${user} exists already, with ${named}: whoever else holds a certificate with this CN gets Sensu's store too, and backends get what that role allows.`,
+        remedy:
+          'Make a client certificate with a CN of its own for the backends, and name that with --etcd-user.',
+      },
+    ];
+  }
   return [
     {
       severity: 'warning',
       code: 'USER_HAS_OTHER_ROLES',
-      sentence: `The user ${sensuUser} also has ${extra.length === 1 ? 'the role' : 'the roles'} ${names}: left alone, as somebody else's.`,
-      remedy: `If it does not need them: ${extra.map((role) => `etcdctl user revoke-role ${sensuUser} ${role}`).join(' && ')}`,
+      sentence: `The user ${user} also has ${named}: left alone, as somebody else's.`,
+      remedy: `If it does not need them: ${extra.map((role) => `etcdctl user revoke-role ${user} ${role}`).join(' && ')}`,
     },
   ];
 }
@@ -163,9 +201,9 @@ function extraRoles(roles: readonly string[]): readonly RbacFinding[] {
 /**
  * Root's password must be certain before auth is on, as nothing lets root in afterwards. etcd can compare none
  * before, and on a user made with `--no-password` it takes a new password without a word and goes on refusing
- * it: so a root that is there is made anew, which leaves no doubt.
+ * it: so a root that is there is created again, which leaves no doubt.
  */
-async function planEnabling(client: EtcdClient): Promise<readonly RbacStep[]> {
+async function planEnabling(client: EtcdClient, login: BackendLogin): Promise<readonly RbacStep[]> {
   const actual = await client.auth.userRoles(rootName);
   const roles = await client.auth.roles();
   const createRole: RbacStep = {
@@ -179,7 +217,7 @@ async function planEnabling(client: EtcdClient): Promise<readonly RbacStep[]> {
     {
       action: { type: 'enable-auth' },
       what: 'Enable auth',
-      effect: 'etcd refuses every request without a user. Both logins are tried right after.',
+      effect: `etcd refuses every request without a user. ${login.form === 'password' ? 'Both logins are' : 'The login of root is'} tried right after.`,
     },
   ];
 }
@@ -200,8 +238,9 @@ const createRoot: readonly RbacStep[] = [
 function replaceRoot(roles: readonly string[]): RbacStep {
   return {
     action: { type: 'replace-user', user: rootName, roles },
-    what: `Make the user ${rootName} anew, with the role${roles.length === 1 ? '' : 's'} ${roles.join(', ')}`,
-    effect: 'Its password is surely the one given: etcd tells nothing of it while auth is off.',
+    what: `Create the user ${rootName} again, with the role${roles.length === 1 ? '' : 's'} ${roles.join(', ')}`,
+    effect:
+      'This makes sure that its password is the one you gave: etcd cannot check passwords while auth is off.',
   };
 }
 

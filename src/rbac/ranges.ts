@@ -84,6 +84,16 @@ export function keysWith(access: 'read' | 'write', permissions: Iterable<Permiss
   return unionOf(ranges);
 }
 
+/** Whether the permissions reach as far as the one. */
+export function holds(permissions: readonly Permission[], wanted: Permission): boolean {
+  const keys = keysOf(wanted)!;
+  return (['read', 'write'] as const).every(
+    (access) =>
+      (wanted.access !== access && wanted.access !== 'readwrite') ||
+      covers(keysWith(access, permissions), keys),
+  );
+}
+
 function isEmpty(range: KeyRange): boolean {
   return range.end !== undefined && Buffer.compare(range.start, range.end) >= 0;
 }

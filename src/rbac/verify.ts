@@ -1,48 +1,77 @@
-import { connect } from '../etcd/connect.js';
-import type { ConnectOptions, EtcdClient } from '../etcd/client.js';
 import { openBackendCalls } from '../etcd/backend-calls.js';
-import { backendAccesses, forbiddenAccesses, type Tries } from './backend-accesses.js';
-import { judge, tryAccesses, type RbacCheck } from './checks.js';
-import { grantWords } from './etcdctl-words.js';
-import { covers, keysOf, keysWith } from './ranges.js';
-import { rootKey, sensuRole, sensuUser, wantedGrants, type Profile } from './wanted.js';
+import type { ConnectOptions, EtcdClient, PassedOver } from '../etcd/client.js';
+import { commonNameOf } from '../etcd/client-certificate.js';
+import { connect } from '../etcd/connect.js';
+import { backendAccesses, forbiddenAccesses } from './backend-accesses.js';
+import { tryAccesses, type RbacCheck } from './checks.js';
+import { inspectLogin } from './inspect-login.js';
+import { passwordLogin, type BackendLogin } from './login.js';
+import { checkCertificateDemand, checkLogin, checkWithoutName } from './login-checks.js';
+import { mergeMembers, type MemberChecks } from './member-checks.js';
+import { checkOnPaper } from './paper-checks.js';
+import type { RbacFinding } from './plan-types.js';
+import type { Profile } from './wanted.js';
 
 export interface VerifyOptions {
   readonly profile: Profile;
-  readonly sensuPassword: string;
-  /** Common name of the client certificate of the connection, when it has one. */
-  readonly certificateName?: string;
+  /** Default: as `sensu`, by password. */
+  readonly login?: BackendLogin;
+  /** For a login by password. */
+  readonly sensuPassword?: string | undefined;
+  /** Undefined when nobody can say. */
+  readonly sensuVersion?: string | undefined;
 }
 
 export interface RbacVerification {
+  readonly login: BackendLogin;
   /** Whether auth is on. While it is off, etcd allows everything to everybody and the checks are made on paper. */
   readonly enforced: boolean;
-  /** True when auth is on and every check is ok. */
+  /** True when every check is ok, of every endpoint, auth is on (or not to be), and nothing is known to go wrong. */
   readonly ok: boolean;
+  /** One of each member that answers; each was asked everything. */
+  readonly endpoints: readonly string[];
+  /** Endpoints that did not, and those of learners. */
+  readonly unasked: readonly PassedOver[];
   readonly checks: readonly RbacCheck[];
+  /** What will happen to a backend that logs in like this, where that is known. */
+  readonly findings: readonly RbacFinding[];
+}
+
+/** The login to prove, and the connection of a backend with it: endpoints and TLS files, no credentials. */
+interface Proof {
+  readonly target: ConnectOptions;
+  readonly login: BackendLogin;
+  readonly options: VerifyOptions;
 }
 
 /**
- * Proves from outside that Sensu's user can do what a backend does and no more, by doing it. Leaves no key
- * behind. The credentials of `target` are not used.
+ * Proves from outside that the user of the backends can do what a backend does and no more, by doing it at each
+ * endpoint. Leaves no key behind. The credentials of `target` are not used; its client certificate is the one that
+ * backends use.
  *
- * @throws FerryError `unreachable` and the like when etcd gives no answer; a refusal is a check, no error.
+ * @throws FerryError as `connect`, `unreachable` and the like; a refusal is a check, not an error.
  */
 export async function verifyRbac(target: ConnectOptions, options: VerifyOptions): Promise<RbacVerification> {
-  const anonymous = withoutCredentials(target);
-  const nobody = await connect(anonymous);
-  try {
-    if (!(await nobody.auth.enabled())) {
-      return { enforced: false, ok: false, checks: await checkOnPaper(nobody, options.profile) };
-    }
-    const checks = [
-      ...(await checkAsSensu(nobody, anonymous, options)),
-      ...(await checkAsNobody(nobody, options.certificateName)),
-    ];
-    return { enforced: true, ok: checks.every((check) => check.ok), checks };
-  } finally {
-    await nobody.close();
-  }
+  const { login = passwordLogin } = options;
+  const proof: Proof = { target: withoutCredentials(target), login, options };
+  const { report } = target;
+  const cluster = await withClient({ ...proof.target, ...(report && { report }) }, (client) =>
+    Promise.resolve(client.cluster),
+  );
+  const asked: MemberChecks[] = [];
+  for (const endpoint of cluster.voters) asked.push({ endpoint, ...(await verifyMember(endpoint, proof)) });
+  const checks = mergeMembers(asked);
+  const enforced = asked.every((member) => member.enforced);
+  const isLoggedIn = checks.every(({ ok }) => ok) || !enforced;
+  const findings = isLoggedIn ? await findingsOf(proof, enforced) : [];
+  const isWanted = login.form === 'none' ? !enforced : enforced;
+  const unasked = cluster.passedOver;
+  const ok =
+    isWanted &&
+    unasked.length === 0 &&
+    checks.every((check) => check.ok) &&
+    !findings.some(({ severity }) => severity === 'refusal');
+  return { login, enforced, ok, endpoints: asked.map(({ endpoint }) => endpoint), unasked, checks, findings };
 }
 
 function withoutCredentials(target: ConnectOptions): ConnectOptions {
@@ -55,84 +84,105 @@ function withoutCredentials(target: ConnectOptions): ConnectOptions {
   };
 }
 
-async function checkAsSensu(
+async function verifyMember(endpoint: string, proof: Proof): Promise<Omit<MemberChecks, 'endpoint'>> {
+  const anonymous = { ...proof.target, endpoints: [endpoint] };
+  const { login, options } = proof;
+  return withClient(anonymous, async (nobody) => {
+    const enforced = await nobody.auth.enabled();
+    if (!enforced && login.form !== 'none') {
+      return { enforced, checks: await checkOnPaper(nobody, login, options.profile) };
+    }
+    const entry = await checkLogin(nobody, proof);
+    if (!entry.ok) return { enforced, checks: [entry] };
+    const checks = [
+      entry,
+      ...(await tryAsBackend(backendOptions(anonymous, proof), proof)),
+      ...(await checkOthers(nobody, anonymous, proof)),
+    ];
+    return { enforced, checks };
+  });
+}
+
+/** As a backend connects: with a token, or with nothing but its certificate. */
+function backendOptions(anonymous: ConnectOptions, { login, options }: Proof): ConnectOptions {
+  if (login.form !== 'password') return anonymous;
+  return { ...anonymous, credentials: { username: login.user, password: options.sensuPassword ?? '' } };
+}
+
+async function tryAsBackend(
+  target: ConnectOptions,
+  { login, options: { profile } }: Proof,
+): Promise<readonly RbacCheck[]> {
+  return withClient(target, async (client) => {
+    const calls = openBackendCalls(target);
+    const tries = { client, calls, profile };
+    const as = login.form === 'none' ? 'nobody' : login.user;
+    try {
+      const allowed = await tryAccesses(as, backendAccesses(tries));
+      // Without auth nothing is forbidden to anybody.
+      if (login.form === 'none') return allowed;
+      return [...allowed, ...(await tryAccesses(as, forbiddenAccesses(tries)))];
+    } finally {
+      calls.close();
+    }
+  });
+}
+
+async function checkOthers(
   nobody: EtcdClient,
   anonymous: ConnectOptions,
-  options: VerifyOptions,
+  { login }: Proof,
 ): Promise<readonly RbacCheck[]> {
-  const credentials = { username: sensuUser, password: options.sensuPassword };
-  const loggedIn = await nobody.auth.authenticates(credentials);
-  const login = judge('sensu', loginAccess, loggedIn ? 'allowed' : 'refused');
-  if (!loggedIn) return [login];
-  const target = { ...anonymous, credentials };
-  const client = await connect(target);
-  const calls = openBackendCalls(target);
-  const tries: Tries = { client, calls, profile: options.profile };
-  try {
-    return [
-      login,
-      ...(await tryAccesses('sensu', backendAccesses(tries))),
-      ...(await tryAccesses('sensu', forbiddenAccesses(tries))),
-    ];
-  } finally {
-    calls.close();
-    await client.close();
+  switch (login.form) {
+    case 'certificate':
+      return [await checkCertificateDemand(anonymous)];
+    case 'password':
+      return checkWithoutName(nobody, login, commonNameOf(anonymous.tls ?? {}));
+    case 'none':
+      return [];
   }
 }
 
-const loginAccess = {
-  what: `log in as ${sensuUser}`,
-  expected: 'allowed',
-  remedy: "The password given is not the one etcd has, or there is no such user: 'sensu-ferry rbac apply'.",
-} as const;
-
-/**
- * With a client certificate, etcd takes a connection without user name for the user that its CN names. One that
- * names Sensu's own user is another way to log in as it, which some choose; any other lets in whom it should not.
- */
-async function checkAsNobody(
-  nobody: EtcdClient,
-  certificateName: string | undefined,
-): Promise<readonly RbacCheck[]> {
-  const remedy =
-    certificateName === undefined
-      ? 'etcd allows this without a user name, although auth is on.'
-      : `etcd takes a connection without user name for the user that its certificate names, here ${certificateName}: whoever holds the certificate needs no password. Use a certificate whose CN is no etcd user.`;
-  return tryAccesses('nobody', [
-    {
-      what: 'read the key /sensu.io',
-      expected: certificateName === sensuUser ? 'either' : 'refused',
-      remedy,
-      attempt: () => nobody.range({ ...keysOf({ key: rootKey })!, limit: 1, keysOnly: true }),
-    },
-    { what: 'list users and roles', expected: 'refused', remedy, attempt: () => nobody.auth.roles() },
-  ]);
+/** With auth on, what a certificate is good for was tried above; of a login by password it remains to be looked at. */
+async function findingsOf(proof: Proof, enforced: boolean): Promise<readonly RbacFinding[]> {
+  const { target, login, options } = proof;
+  if (enforced && login.form !== 'password') return [];
+  const backend = backendOptions(target, proof);
+  return withClient(enforced ? backend : target, async (client) =>
+    inspectLogin(client, {
+      login,
+      ...{ profile: options.profile, tls: target.tls ?? {}, sensuVersion: options.sensuVersion },
+      ...(enforced && {
+        credentials: backend.credentials,
+        certificateNameServes: await serves(target, proof),
+      }),
+    }),
+  );
 }
 
-/** Whether the role would let a backend in, once auth is on. */
-async function checkOnPaper(client: EtcdClient, profile: Profile): Promise<readonly RbacCheck[]> {
-  const held = (await client.auth.rolePermissions(sensuRole)) ?? [];
-  const roles = (await client.auth.userRoles(sensuUser)) ?? [];
-  const hasRole = judge(
-    'sensu',
-    {
-      what: `have the role ${sensuRole}`,
-      expected: 'allowed',
-      remedy: `etcdctl user grant-role ${sensuUser} ${sensuRole}`,
-    },
-    roles.includes(sensuRole) ? 'allowed' : 'refused',
-  );
-  const grants = wantedGrants(profile).map((grant) => {
-    const keys = keysOf(grant)!;
-    const isHeld = (['read', 'write'] as const).every(
-      (access) =>
-        (grant.access !== access && grant.access !== 'readwrite') || covers(keysWith(access, held), keys),
-    );
-    return judge(
-      'sensu',
-      { what: grantWords(grant), expected: 'allowed', grant },
-      isHeld ? 'allowed' : 'refused',
-    );
+/** Whether the certificate alone is as good as the login. */
+async function serves(target: ConnectOptions, { login, options: { profile } }: Proof): Promise<boolean> {
+  const name = commonNameOf(target.tls ?? {});
+  if (name === undefined || name === login.user) return name !== undefined;
+  return withClient(target, async (client) => {
+    const calls = openBackendCalls(target);
+    try {
+      const checks = await tryAccesses(name, backendAccesses({ client, calls, profile }));
+      return checks.every(({ ok }) => ok);
+    } finally {
+      calls.close();
+    }
   });
-  return [hasRole, ...grants];
+}
+
+async function withClient<Result>(
+  target: ConnectOptions,
+  work: (client: EtcdClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await connect(target);
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
 }

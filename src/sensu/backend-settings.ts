@@ -32,6 +32,9 @@ export const definitions = {
   'etcd-trusted-ca-file': string(),
   'etcd-cert-file': string(),
   'etcd-key-file': string(),
+  // Neither has a flag: the variables or the file set them, and both must be there to count.
+  'etcd-client-username': string(),
+  'etcd-client-password': string(),
   'api-listen-address': string('[::]:8080'),
   'api-url': string('http://localhost:8080'),
   'trusted-ca-file': string(),

@@ -153,7 +153,8 @@ describe('a journal', () => {
     const at = '2026-11-23T10:00:00.000Z';
     const settings = {
       ...{ backendConfig: '/b', envFile: '/e', endpoints: ['http://e:2379'], tls: {}, sourceTls: {} },
-      ...{ stopCommand: 's', startCommand: 's', sensuPasswordFile: '/p', profile: 'documented' as const },
+      ...{ stopCommand: 's', startCommand: 's', profile: 'documented' as const },
+      ...{ auth: 'password' as const, etcdUser: 'sensu', sensuPasswordFile: '/p' },
       ...{ enableAuth: true, configOnly: false, startTimeoutSeconds: 60, watchSeconds: 0 },
     };
     const run = join(folder, 'run');

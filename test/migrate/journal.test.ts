@@ -14,6 +14,8 @@ const settings: RecordedSettings = {
   sourceTls: {},
   stopCommand: 'systemctl stop sensu-backend',
   startCommand: 'systemctl start sensu-backend',
+  auth: 'password',
+  etcdUser: 'sensu',
   sensuPasswordFile: '/root/sensu-password',
   profile: 'documented',
   enableAuth: true,

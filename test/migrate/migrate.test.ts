@@ -7,6 +7,7 @@ import { openLiveView } from '../../src/etcd/live-view.js';
 import { readRun } from '../../src/migrate/journal.js';
 import { describePlan, planDocument, planMigration } from '../../src/migrate/plan.js';
 import { readSecrets } from '../../src/migrate/read-secrets.js';
+import { describeReport } from '../../src/migrate/report.js';
 import { applyMigration, rollbackMigration } from '../../src/migrate/run.js';
 import { parseEnvironment } from '../../src/sensu/environment-file.js';
 import { createApiClient } from '../../src/sensu/api/client.js';
@@ -32,7 +33,7 @@ describe('migrate embedded-to-external', () => {
   it('carries everything to three members with TLS and auth while a writer writes', async () => {
     const target = await startEtcd({ members: 3, tls: 'client-cert', until: 'test' });
     const host = await startHost(target);
-    const before = await readFile(host.settings.backendConfig, 'utf8');
+    const before = await filesOf(host);
     const report = await migrate(host);
 
     const client = await asRoot(target, host);
@@ -48,8 +49,16 @@ describe('migrate embedded-to-external', () => {
     expect(outcomes).toContainEqual(['cluster id and a login with an API key', 'proven']);
     expect(outcomes).toContainEqual(['content digest of the target at the switch', 'proven']);
 
-    await configurationIsSwitched(host, before);
+    await configurationIsSwitched(host, before.backendConfig);
+    expect((await filesOf(host)).envFile).toBe(before.envFile);
+    expect(await client.auth.userRoles('client')).toEqual(['sensu_readwrite']);
+    expect(await client.auth.users()).not.toContain('sensu');
+    expect(describeReport(report)).toContain('Create the user client without a password');
     await nothingSecretIsLeft(host);
+
+    await rollbackMigration(testContext(), host.runDirectory);
+    expect(await host.servedStore()).toBe('embedded');
+    expect(await filesOf(host)).toEqual(before);
   }, 300_000);
 
   it.each(oldestAndNewestEtcd)(
@@ -57,11 +66,15 @@ describe('migrate embedded-to-external', () => {
     async (version) => {
       const target = await startEtcd({ version, until: 'test' });
       const host = await startHost(target);
+      const before = await readFile(host.settings.backendConfig, 'utf8');
       const report = await migrate(host);
       expect(report.facts.verify.proofs.filter(({ outcome }) => outcome === 'failed')).toEqual([]);
       const client = await asRoot(target, host);
       expect(await missingFrom(client, await host.writer.stop())).toEqual([]);
       expect((await readRun(host.runDirectory)).outcome).toBe('migrated');
+      await configurationIsSwitched(host, before);
+      await passwordIsInEnvironment(host);
+      await nothingSecretIsLeft(host);
     },
     300_000,
   );
@@ -147,7 +160,7 @@ describe('migrate embedded-to-external', () => {
     const target = await startEtcd({ until: 'test', quotaBytes: 2 * 1024 * 1024 });
     const host = await startHost(target);
     const before = await filesOf(host);
-    await writeFile(host.settings.sensuPasswordFile, 'open', { mode: 0o644 });
+    await writeFile(host.settings.sensuPasswordFile!, 'open', { mode: 0o644 });
     const secrets = await readSecrets(host.settings);
     const plan = await planMigration(testContext(), host.settings, secrets, host.runDirectory);
     const codes = plan.findings.map(({ code }) => code);
@@ -176,7 +189,7 @@ describe('migrate embedded-to-external', () => {
   }, 300_000);
 });
 
-async function filesOf(host: StagedHost): Promise<Record<string, string>> {
+async function filesOf(host: StagedHost): Promise<{ backendConfig: string; envFile: string }> {
   return {
     backendConfig: await readFile(host.settings.backendConfig, 'utf8'),
     envFile: await readFile(host.settings.envFile, 'utf8'),
@@ -188,26 +201,30 @@ async function configurationIsSwitched(host: StagedHost, before: string): Promis
   expect(parse(after)).toMatchObject({
     'no-embed-etcd': true,
     'etcd-client-urls': host.settings.endpoints,
-    'etcd-trusted-ca-file': host.settings.tls.cacert,
+    ...(host.settings.tls.cacert !== undefined && { 'etcd-trusted-ca-file': host.settings.tls.cacert }),
     'etcd-name': 'backend-1',
   });
   expect(after).toContain('# available log levels: panic, fatal, error, warn, info, debug');
+  const kept = (await readdir(host.staged.directory)).filter((name) => name.endsWith('.bak'));
+  const old = kept.find((name) => name.startsWith('backend.yml'))!;
+  expect(await readFile(join(host.staged.directory, old), 'utf8')).toBe(before);
+}
+
+async function passwordIsInEnvironment(host: StagedHost): Promise<void> {
   const environment = await readFile(host.settings.envFile, 'utf8');
   expect(environment).toContain('SLACK_CHANNEL="#monitoring"');
   const { sensu } = await readSecrets(host.settings);
-  expect(parseEnvironment(environment).get('SENSU_BACKEND_ETCD_CLIENT_PASSWORD')).toBe(sensu.password);
+  expect(parseEnvironment(environment).get('SENSU_BACKEND_ETCD_CLIENT_PASSWORD')).toBe(sensu!.password);
   expect((await stat(host.settings.envFile)).mode & 0o777).toBe(0o600);
   const kept = (await readdir(host.staged.directory)).filter((name) => name.endsWith('.bak'));
   expect(kept).toHaveLength(2);
-  const old = kept.find((name) => name.startsWith('backend.yml'))!;
-  expect(await readFile(join(host.staged.directory, old), 'utf8')).toBe(before);
 }
 
 /** Passwords and API keys are in no file of the run but the archive, which is 0600. */
 async function nothingSecretIsLeft(host: StagedHost): Promise<void> {
   const journal = await readFile(join(host.runDirectory, 'journal.ndjson'), 'utf8');
   const { root, sensu, apiKey } = await readSecrets(host.settings);
-  for (const secret of [root!.password, sensu.password, apiKey!]) {
+  for (const secret of [root!.password, ...(sensu ? [sensu.password] : []), apiKey!]) {
     expect(journal.includes(JSON.stringify(secret).slice(1, -1))).toBe(false);
   }
   for (const name of await readdir(host.runDirectory)) {

@@ -36,6 +36,8 @@ async function findingsWith(
     sourceTls: {},
     stopCommand: 'true',
     startCommand,
+    auth: 'password',
+    etcdUser: 'sensu',
     sensuPasswordFile: at('password'),
     profile: 'documented',
     enableAuth: false,

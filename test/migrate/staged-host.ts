@@ -130,7 +130,13 @@ async function settingsFor(
     startCommand: staged.startCommand,
     apiUrl: staged.apiUrl,
     rootPasswordFile: await write('root-password', 'root "secret" of $the test\n'),
-    sensuPasswordFile: await write('sensu-password', "sensu's `secret` of the \\ test #1\n"),
+    // The certificate of `startEtcd` has this CN.
+    ...(tls?.cert
+      ? { auth: 'certificate', etcdUser: 'client' }
+      : {
+          ...{ auth: 'password', etcdUser: 'sensu' },
+          sensuPasswordFile: await write('sensu-password', "sensu's `secret` of the \\ test #1\n"),
+        }),
     profile: 'documented',
     enableAuth: true,
     configOnly: false,
@@ -148,12 +154,11 @@ function argumentsOf(settings: StagedHost['settings'], runDirectory: string): st
     ...(tls.cacert === undefined ? [] : ['--cacert', tls.cacert]),
     ...(tls.cert === undefined ? [] : ['--cert', tls.cert]),
     ...(tls.key === undefined ? [] : ['--key', tls.key]),
-    ...[
-      '--root-password-file',
-      settings.rootPasswordFile!,
-      '--sensu-password-file',
-      settings.sensuPasswordFile,
-    ],
+    ...['--root-password-file', settings.rootPasswordFile!],
+    ...(settings.sensuPasswordFile === undefined
+      ? []
+      : ['--sensu-password-file', settings.sensuPasswordFile]),
+    ...(settings.auth === 'password' ? [] : ['--auth', settings.auth, '--etcd-user', settings.etcdUser]),
     ...['--enable-auth', ...(settings.configOnly ? ['--config-only'] : [])],
     ...(settings.logFile === undefined ? [] : ['--log-file', settings.logFile]),
     ...['--stop-command', settings.stopCommand, '--start-command', settings.startCommand],

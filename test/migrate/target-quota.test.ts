@@ -15,7 +15,13 @@ it('counts what other programs have in a target that they share', async () => {
     ...{ dbSize: size, dbSizeInUse: size, sensuClusterId: 'a', backends: new Set<string>() },
   };
   const look = async (): Promise<string[]> => {
-    const wishes = { tls: {}, enableAuth: false, hasRootPassword: false, configOnly: false };
+    const wishes = {
+      tls: {},
+      withoutAuth: false,
+      enableAuth: false,
+      hasRootPassword: false,
+      configOnly: false,
+    };
     const { findings } = await inspectTarget(testContext(), client, source, wishes);
     return findings.map(({ code }) => code);
   };

@@ -1,14 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Context } from '../../src/core/context.js';
 import type { EtcdClient, Permission } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
 import { grantWords } from '../../src/rbac/etcdctl-words.js';
 import type { RbacPasswords, RbacPlan } from '../../src/rbac/plan-types.js';
+import { findingsForBackends } from '../../src/rbac/findings-for-backends.js';
 import { planRbac } from '../../src/rbac/plan.js';
 import { profiles, wantedGrants, type Profile } from '../../src/rbac/wanted.js';
+import type { Lease, LeaseId } from '../../src/store/view.js';
 import { Cut, cutAt, intercepted } from './intercepted.js';
 import { oldestAndNewestEtcd, startEtcd, type RunningEtcd } from '../support/etcd.js';
 
+const quiet: Pick<Context, 'signal' | 'report'> = {
+  signal: new AbortController().signal,
+  report: { info: () => undefined, warn: () => undefined, progress: () => undefined },
+};
 const passwords: Required<RbacPasswords> = { root: 'root-secret', sensu: 'sensu-secret' };
 const asRoot = { username: 'root', password: passwords.root };
 const asSensu = { username: 'sensu', password: passwords.sensu };
@@ -217,12 +224,23 @@ describe.each(oldestAndNewestEtcd)('rbac on etcd %s', (version) => {
     await auth.grantRole('root', 'root');
   }
 
-  test('backends that run are seen before auth is enabled under them', async () => {
+  test('backends that run are told from keys that a restore has left, before auth is enabled under them', async () => {
     const key = Buffer.from('/sensu.io/backends/5d1f8b2c3a4e6f70');
     const enabling = async (): Promise<unknown> =>
-      (await plan('least', true)).findings.find(({ code }) => code === 'AUTH_BREAKS_RUNNING_BACKENDS');
+      (await findingsForBackends(quiet, client, { profile: 'least', enableAuth: true }, { tls: {} })).find(
+        ({ code }) => code === 'AUTH_BREAKS_RUNNING_BACKENDS',
+      );
     expect(await enabling()).toMatchObject({ severity: 'note' });
-    await client.txn({ writes: [{ type: 'put', key, value: Buffer.from('x') }] });
+    const register = async (lease: Lease): Promise<Lease> => {
+      await client.grantLease(lease);
+      await client.txn({ writes: [{ type: 'put', key, value: Buffer.from('x'), lease: lease.id }] });
+      return lease;
+    };
+    await register({ id: 7n as LeaseId, ttl: 4n });
+    // As a restore leaves it: the key is there with its lease, and nobody renews that.
+    expect(await enabling()).toMatchObject({ severity: 'note' });
+    const keeper = client.keepLeases();
+    keeper.hold(await register({ id: 8n as LeaseId, ttl: 12n }));
     expect(await enabling()).toMatchObject({ severity: 'warning' });
   });
 });

@@ -35,11 +35,7 @@ describe.each(etcdVersions)('rbac with TLS on etcd %s', (version) => {
     });
     await converge(await targetOf('backend-1'), 'least');
     const verify = async (certificateName: string): ReturnType<typeof verifyRbac> =>
-      verifyRbac(await targetOf(certificateName), {
-        profile: 'least',
-        sensuPassword: passwords.sensu,
-        certificateName,
-      });
+      verifyRbac(await targetOf(certificateName), { profile: 'least', sensuPassword: passwords.sensu });
 
     expect(await verify('backend-1')).toMatchObject({ enforced: true, ok: true });
     expect(await verify('sensu')).toMatchObject({ enforced: true, ok: true });

@@ -14,21 +14,21 @@ export async function inspectApi(
   source: MigrationSource,
   secrets: Pick<Secrets, 'apiKey'>,
   sensuClusterId: string | undefined,
-): Promise<readonly Finding[]> {
+): Promise<{ readonly findings: readonly Finding[]; readonly sensuVersion: string | undefined }> {
+  let sensuVersion: string | undefined;
   try {
     const api = apiOf(settings, source, secrets);
-    await api.version();
-    if (secrets.apiKey === undefined) return [withoutKey];
+    sensuVersion = (await api.version()).sensuBackend;
+    if (secrets.apiKey === undefined) return { findings: [withoutKey], sensuVersion };
     const clear = isInClear(settings.apiUrl ?? source.apiUrl) ? [keyInClear] : [];
-    return [...clear, ...storeOf(await api.clusterId(), sensuClusterId)];
+    return { findings: [...clear, ...storeOf(await api.clusterId(), sensuClusterId)], sensuVersion };
   } catch (error) {
     if (!(error instanceof FerryError)) throw error;
     const { code, message, hint, kind } = error;
     // Nothing has been tried yet that could have failed.
     const ending = kind === 'failed' ? 'refused' : kind;
-    return [
-      { ...refusal(code, `Sensu's API: ${message}`, `${hint} (--api-url, --api-key-file)`), kind: ending },
-    ];
+    const found = refusal(code, `Sensu's API: ${message}`, `${hint} (--api-url, --api-key-file)`);
+    return { findings: [{ ...found, kind: ending }], sensuVersion };
   }
 }
 

@@ -7,9 +7,10 @@ import { switchedConfiguration, switchedEnvironment, type Files } from '../steps
  * the backend has been stopped for it.
  */
 export async function inspectFiles(files: Files): Promise<readonly Finding[]> {
+  const { sensu } = files.secrets;
   const findings = await Promise.all([
     fault(() => switchedConfiguration(files)),
-    fault(() => switchedEnvironment(files)),
+    sensu === undefined ? [] : fault(() => switchedEnvironment(files, sensu)),
   ]);
   return findings.flat();
 }

@@ -19,7 +19,7 @@ export async function inspectHost(
 ): Promise<readonly Finding[]> {
   const findings = await Promise.all([
     replaceable(settings.backendConfig, '--backend-config'),
-    replaceable(settings.envFile, '--env-file'),
+    settings.auth === 'password' ? replaceable(settings.envFile, '--env-file') : [],
     readableData(dataDirectory, source),
     ...[settings.rootPasswordFile, settings.sensuPasswordFile, settings.apiKeyFile].map(secretFile),
     ...[settings.tls.cacert, settings.tls.cert, settings.tls.key].map((path) =>

@@ -2,8 +2,8 @@ import { formatId } from '../../core/units.js';
 import type { EtcdClient } from '../../etcd/client.js';
 import { clusterIdKey, prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
-import { backendKeys } from '../target-standing.js';
-import { isAtLeast } from './etcd-version.js';
+import { backendKeys } from '../../rbac/backends-at-work.js';
+import { isAtLeast } from '../../etcd/version.js';
 
 export interface SourceFacts {
   readonly etcdClusterId: bigint;

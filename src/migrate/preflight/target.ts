@@ -2,11 +2,11 @@ import type { Context } from '../../core/context.js';
 import { formatBytes, formatId } from '../../core/units.js';
 import type { Cluster, EtcdClient, Member, MemberStatus, PassedOver, TlsFiles } from '../../etcd/client.js';
 import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
+import { isAtLeast } from '../../etcd/version.js';
 import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
 import { lookAtStanding, standingFindings } from '../target-standing.js';
 import { compaction } from './compaction.js';
-import { isAtLeast } from './etcd-version.js';
 import { memberCount } from './member-count.js';
 import type { SourceFacts } from './source.js';
 
@@ -21,6 +21,8 @@ export interface TargetFacts {
 export interface TargetWishes {
   readonly tls: TlsFiles;
   readonly enableAuth: boolean;
+  /** The operator has chosen to go without. */
+  readonly withoutAuth: boolean;
   readonly hasRootPassword: boolean;
   /** How much of the store that is, only a full reading would tell. */
   readonly configOnly: boolean;
@@ -279,7 +281,7 @@ function authentication(facts: TargetFacts, wishes: TargetWishes): Finding[] {
       ),
     ];
   }
-  if (!facts.authEnabled && !wishes.enableAuth) {
+  if (!facts.authEnabled && !wishes.enableAuth && !wishes.withoutAuth) {
     return [
       warning(
         'TARGET_WITHOUT_AUTH',

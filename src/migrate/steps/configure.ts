@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.js';
+import type { Credentials } from '../../etcd/client.js';
 import { rewriteBackendYml, type RewrittenYml } from '../../sensu/backend-yml.js';
 import { putBackConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
 import { mergeEnvironment, type MergedEnvironment } from '../../sensu/environment-file.js';
@@ -16,11 +17,11 @@ export const configureStep: Step<'configure'> = {
   changes: 'rewrites both files; the old ones are kept beside them and in the run directory',
   downtime: true,
   async run(step) {
-    const { settings, runDirectory, source } = step;
-    await keepOriginal(runDirectory, 'environment', settings.envFile);
+    const { settings, secrets, runDirectory, source } = step;
+    if (secrets.sensu) await keepOriginal(runDirectory, 'environment', settings.envFile);
     await keepOriginal(runDirectory, 'backend.yml', settings.backendConfig);
     return {
-      environment: await rewriteEnvironment(step),
+      environment: secrets.sensu ? await rewriteEnvironment(step, secrets.sensu) : [],
       backendYml: await rewriteConfiguration(step),
       oldStore: source.dataDirectory,
     };
@@ -31,11 +32,14 @@ export const configureStep: Step<'configure'> = {
   },
 };
 
-/** @throws FerryError as `mergeEnvironment` */
-export async function switchedEnvironment({ settings, secrets }: Files): Promise<MergedEnvironment> {
+/** For a login by password; no other touches the file. @throws FerryError as `mergeEnvironment` */
+export async function switchedEnvironment(
+  { settings }: Pick<Files, 'settings'>,
+  { username, password }: Credentials,
+): Promise<MergedEnvironment> {
   return mergeEnvironment(await readIfThere(settings.envFile), {
-    SENSU_BACKEND_ETCD_CLIENT_USERNAME: secrets.sensu.username,
-    SENSU_BACKEND_ETCD_CLIENT_PASSWORD: secrets.sensu.password,
+    SENSU_BACKEND_ETCD_CLIENT_USERNAME: username,
+    SENSU_BACKEND_ETCD_CLIENT_PASSWORD: password,
   });
 }
 
@@ -50,9 +54,9 @@ export async function switchedConfiguration({ settings }: Pick<Files, 'settings'
   });
 }
 
-async function rewriteEnvironment(step: StepContext): Promise<string[]> {
+async function rewriteEnvironment(step: StepContext, login: Credentials): Promise<string[]> {
   const { context, settings } = step;
-  const merged = await switchedEnvironment(step);
+  const merged = await switchedEnvironment(step, login);
   const { movedTo } = await replaceConfigFile(settings.envFile, merged.text, context.clock.now(), {
     mode: 0o600,
   });
