@@ -1,30 +1,16 @@
-import { closeSync, openSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import type { Agreement } from './agreement.js';
+import { agreementOf } from './agreement.js';
 import type { BucketToWrite } from './bbolt-writer.js';
-import { CorruptFileError } from './corrupt.js';
-import { findLayout, findReceivedDb, selectWal } from './data-layout.js';
-import type { DataLayout } from './data-layout.js';
-import { findLock } from './file-locks.js';
-import type { LockState } from './file-locks.js';
-import { FileWindow } from './file-window.js';
-import type { IndexOptions } from './index-builder.js';
+import type { Untouched } from './in-use.js';
 import type { IndexProgress } from './key-bucket.js';
-import { readIdentity, readRaftTail } from './raft-log.js';
-import type { Identity, RaftTail } from './raft-log.js';
 import { replayedBuckets } from './replayed-buckets.js';
+import { openStoppedLog } from './stopped-log.js';
+import type { StoppedLog, StoppedLogOptions } from './stopped-log.js';
 import { changedBuckets } from './store-image.js';
-import { openDb } from './store-file.js';
-import type { DbStore, StoreFile, StoreTotals } from './store-file.js';
+import type { StoreFile, StoreTotals } from './store-file.js';
 import type { KeyHead, KeyRange, Revision, StoreEntry } from './types.js';
-import { replayTail } from './wal-replay.js';
-import type { BeyondCommit, Replay, ReplayedStore } from './wal-replay.js';
-
-export interface DataDirectoryOptions extends IndexOptions {
-  /** For tests: where the system lists file locks. */
-  readonly locksFile?: string;
-  /** Default `alone`. */
-  readonly beyondCommit?: BeyondCommit;
-}
+import { replayLog } from './wal-replay.js';
+import type { Replay, ReplayedStore } from './wal-replay.js';
 
 /**
  * The store of a stopped etcd: its `db` file with the WAL replayed on top. Members and the raft
@@ -34,6 +20,7 @@ export interface DataDirectory extends StoreFile {
   /** Revision of the db file alone: what a copy of it would hold. */
   readonly dbRevision: Revision;
   readonly replayed: Replay;
+  readonly agreement: Agreement;
   /** From the WAL. */
   readonly memberId: bigint | undefined;
   readonly clusterId: bigint | undefined;
@@ -50,139 +37,40 @@ export interface DataDirectory extends StoreFile {
 
 /**
  * Opens the data directory of a stopped etcd or sensu-backend: see `findLayout` for which folders are understood,
- * `replayTail` for what of the WAL counts. Reads the whole db file when there is anything to replay.
+ * `agreementOf` for what of the WAL counts. Reads the whole db file when there is anything to replay.
  * @throws CorruptFileError NOT_A_DATA_DIRECTORY, DATA_DIR_IN_USE, WAL_CORRUPT, WAL_GAP, and those of
  * `openSnapshot`; or the system's error
  */
-export function openDataDirectory(path: string, options: DataDirectoryOptions = {}): DataDirectory {
-  const opening = openingDataDirectory(path, options);
+export function openDataDirectory(path: string, options: StoppedLogOptions = {}): DataDirectory {
+  const log = openStoppedLog(path, options);
+  const replaying = replayingDirectory(log, agreementOf([log.member]));
   for (;;) {
-    const { done, value } = opening.next();
+    const { done, value } = replaying.next();
     if (done === true) return value;
   }
 }
 
-/** As `openDataDirectory`, step by step: a caller can report in between, or stop by `return()`. */
-export function* openingDataDirectory(
-  path: string,
-  options: DataDirectoryOptions = {},
+/**
+ * Replays a log, step by step: a caller can report in between, or stop by `return()`. Whatever happens, the log is closed,
+ * or is when the directory is.
+ * @throws CorruptFileError as `openDataDirectory`
+ */
+export function* replayingDirectory(
+  stopped: StoppedLog,
+  agreement: Agreement,
 ): Generator<IndexProgress, DataDirectory, undefined> {
-  const layout = findLayout(path);
-  const untouched = new Untouched(layout, options.locksFile);
-  const { base, own } = openNewestDb(layout, options);
+  const { base, log, layout, untouched } = stopped;
   let opened = false;
   try {
-    const tail = readTail(layout, base.consistentIndex ?? 0n);
-    if (own) assertReaches(base, tail, layout.walFolder);
     // What the log changes is looked up in the index.
-    if (tail.entries.length > 0) yield* base.indexing();
-    const replayed = replayTail(base, tail, layout.walFolder, options.beyondCommit);
+    if (log.entries.length > 0) yield* base.indexing();
+    const replayed = replayLog(base, log, layout.walFolder, agreement.upTo);
     // An etcd that started meanwhile would have changed the files under the replay.
     untouched.assert();
     opened = true;
-    return new ReplayedDirectory(path, base, tail, replayed, untouched);
+    return new ReplayedDirectory(stopped, agreement, replayed);
   } finally {
     if (!opened) base.close();
-  }
-}
-
-/**
- * Who runs on the data directory, told by the locks on its files; what a lock cannot tell is said at `LockState`.
- * @throws CorruptFileError NOT_A_DATA_DIRECTORY
- */
-export function findHolder(path: string, locksFile?: string): LockState {
-  return findLock(filesOf(findLayout(path)), locksFile);
-}
-
-/**
- * Whose data directory it is; it may be in use. Undefined where its log does not say.
- * @throws CorruptFileError NOT_A_DATA_DIRECTORY, WAL_CORRUPT
- */
-export function findIdentity(path: string): Identity | undefined {
-  const newest = findLayout(path).walFiles.at(-1)!;
-  const fd = openSync(newest, 'r');
-  try {
-    return readIdentity(new FileWindow(fd, newest));
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Those that a running etcd locks. */
-function filesOf({ snapFolder, walFiles }: DataLayout): readonly string[] {
-  return [join(snapFolder, 'db'), ...walFiles];
-}
-
-/** Watches that no etcd runs on a directory while it is read. */
-class Untouched {
-  /** Why that cannot be told for certain. */
-  readonly unknown: string | undefined;
-  readonly #layout: DataLayout;
-  readonly #locksFile: string | undefined;
-  readonly #marks: readonly string[];
-
-  constructor(layout: DataLayout, locksFile: string | undefined) {
-    this.#layout = layout;
-    this.#locksFile = locksFile;
-    this.unknown = this.#refuseInUse();
-    this.#marks = filesOf(layout).map(markOf);
-  }
-
-  assert(): void {
-    this.#refuseInUse();
-    for (const [i, path] of filesOf(this.#layout).entries()) {
-      if (markOf(path) !== this.#marks[i]) {
-        throw new CorruptFileError('FILE_CHANGED', path, 'was written to while it was read');
-      }
-    }
-  }
-
-  #refuseInUse(): string | undefined {
-    const lock = findLock(filesOf(this.#layout), this.#locksFile);
-    if (lock.state === 'held') {
-      const holder = lock.pid > 0 ? `process ${lock.pid}` : 'a process';
-      const what = `is in use: ${holder} holds a lock on ${lock.path}`;
-      throw new CorruptFileError('DATA_DIR_IN_USE', this.#layout.path, what);
-    }
-    return lock.state === 'unknown' ? lock.reason : undefined;
-  }
-}
-
-function markOf(path: string): string {
-  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
-  return `${ino} ${size} ${mtimeNs}`;
-}
-
-function openNewestDb(layout: DataLayout, options: IndexOptions): { base: DbStore; own: boolean } {
-  const db = openDb(join(layout.snapFolder, 'db'), options);
-  const received = findReceivedDb(layout, db.consistentIndex ?? 0n);
-  if (received === undefined) return { base: db, own: true };
-  db.close();
-  return { base: openDb(received, options), own: false };
-}
-
-/**
- * An entry is on the disk before the db file has it: a log that ends earlier has lost more than its last write, and
- * a prefix of it is not the store. A db file that a leader has sent may be ahead.
- */
-function assertReaches({ consistentIndex = 0n }: DbStore, { lastIndex }: RaftTail, walFolder: string): void {
-  if (lastIndex >= consistentIndex) return;
-  const what = `ends with raft entry ${lastIndex}, but the db file has ${consistentIndex}: a part of it is gone`;
-  throw new CorruptFileError('WAL_GAP', walFolder, what);
-}
-
-function readTail(layout: DataLayout, index: bigint): RaftTail {
-  const opened: number[] = [];
-  try {
-    const { paths, begins } = selectWal(layout, index);
-    const files = paths.map((path) => {
-      const fd = openSync(path, 'r');
-      opened.push(fd);
-      return new FileWindow(fd, path);
-    });
-    return readRaftTail(files, index, begins);
-  } finally {
-    for (const fd of opened) closeSync(fd);
   }
 }
 
@@ -207,11 +95,12 @@ class ReplayedDirectory implements DataDirectory {
   readonly clusterId: bigint | undefined;
   readonly useUnknown: string | undefined;
   readonly replayed: Replay;
-  readonly #base: DbStore;
+  readonly agreement: Agreement;
+  readonly #base: StoppedLog['base'];
   readonly #result: ReplayedStore;
   readonly #untouched: Untouched;
 
-  constructor(path: string, base: DbStore, tail: RaftTail, result: ReplayedStore, untouched: Untouched) {
+  constructor({ path, base, log, untouched }: StoppedLog, agreement: Agreement, result: ReplayedStore) {
     const { applier, replay } = result;
     this.path = path;
     this.revision = applier.revision as Revision;
@@ -229,10 +118,11 @@ class ReplayedDirectory implements DataDirectory {
     this.consistentIndex = replay.toIndex;
     this.term = replay.toTerm;
     this.confState = base.confState;
-    this.memberId = tail.memberId;
-    this.clusterId = tail.clusterId;
+    this.memberId = log.identity?.memberId;
+    this.clusterId = log.identity?.clusterId;
     this.useUnknown = untouched.unknown;
     this.replayed = replay;
+    this.agreement = agreement;
     this.#base = base;
     this.#result = result;
     this.#untouched = untouched;

@@ -4,6 +4,8 @@ import { lengthOf, type OpenFile } from './temp-file.js';
 
 const smallestRead = 16 * 1024;
 const largestRead = 1024 * 1024;
+/** The system reads no more at once, and no etcd writes as much in one piece. */
+const largestPiece = 2 ** 31 - 1;
 
 /**
  * Reads a file through one window that slides over it: what is looked at in order is read ahead in growing
@@ -27,7 +29,8 @@ export class FileWindow {
 
   /**
    * The bytes `[offset, offset + length)`, valid until the next call only.
-   * @throws CorruptFileError SNAPSHOT_TRUNCATED when they lie beyond the end; FILE_CHANGED when the file shrank.
+   * @throws CorruptFileError SNAPSHOT_TRUNCATED when they lie beyond the end; PAGE_CORRUPT when they are more than any
+   * page or record can have; FILE_CHANGED when the file shrank.
    */
   view(offset: number, length: number): Buffer {
     if (offset < this.#start || offset + length > this.#end) this.#slide(offset, length);
@@ -38,6 +41,13 @@ export class FileWindow {
     if (offset + length > this.size) {
       const what = `is ${this.size} bytes long, but its pages reach to byte ${offset + length}: it was cut short`;
       throw new CorruptFileError('SNAPSHOT_TRUNCATED', this.path, what);
+    }
+    if (length > largestPiece) {
+      throw new CorruptFileError(
+        'PAGE_CORRUPT',
+        this.path,
+        `claims ${length} bytes in one piece at byte ${offset}`,
+      );
     }
     const follows = offset >= this.#start && offset - this.#end <= this.#ahead;
     this.#ahead = follows ? Math.min(this.#ahead * 2, largestRead) : smallestRead;

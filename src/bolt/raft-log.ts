@@ -1,31 +1,35 @@
 import { CorruptFileError } from './corrupt.js';
+import { crc32c } from './crc32c.js';
 import type { FileWindow } from './file-window.js';
+import { LogTerms } from './log-terms.js';
 import { ProtoReader } from './proto-reader.js';
+import {
+  decodeEntry,
+  decodeHardState,
+  decodeIdentity,
+  decodeSnapshotMark,
+  decodeVoterChange,
+  raftEntry,
+} from './raft-records.js';
+import type { HardState, Identity, RaftEntry, VoterChange, VotersAt } from './raft-records.js';
 import { walRecord, WalReader } from './wal-records.js';
 import type { TornTail } from './wal-records.js';
 
-/** Types of `raftpb.Entry`. */
-export const raftEntry = { normal: 0, confChange: 1, confChangeV2: 2 } as const;
-
-export interface RaftEntry {
-  readonly type: number;
-  readonly term: bigint;
-  readonly index: bigint;
-  /** Empty for the entry with which a new leader begins its term. */
-  readonly data: Buffer;
-}
-
-/** The part of a raft log that follows an index, as the WAL has it. */
-export interface RaftTail {
-  /** Without gaps, from the index asked for plus one. */
+/** A raft log, as far as its WAL files that were read have it. */
+export interface RaftLog extends HardState {
+  /** Those after the index asked for, without gaps. */
   readonly entries: readonly RaftEntry[];
-  /** Index up to which this member knew its log to be agreed on; it lags behind what really was. */
-  readonly commit: bigint;
-  readonly term: bigint;
+  /** Of every entry that was read. */
+  readonly terms: LogTerms;
+  /** A checksum of the data of every entry that was read: of one index and term there is only one entry. */
+  readonly checksums: ReadonlyMap<bigint, number>;
+  readonly voterChanges: readonly VoterChange[];
+  /** Marks of the snapshots that the log goes on from, oldest first. */
+  readonly snapshots: readonly VotersAt[];
   /** The newest entry that the log, all of it, is known to have had. */
   readonly lastIndex: bigint;
-  readonly memberId?: bigint;
-  readonly clusterId?: bigint;
+  /** Undefined in a log that was torn before it says whose it is. */
+  readonly identity: Identity | undefined;
   readonly tornTail: TornTail | undefined;
 }
 
@@ -38,42 +42,28 @@ export interface RaftTail {
  * @param begins Index of the first entry of the first file, as its name has it.
  * @throws CorruptFileError WAL_CORRUPT, WAL_GAP
  */
-export function readRaftTail(files: readonly FileWindow[], index: bigint, begins: bigint): RaftTail {
+export function readRaftLog(files: readonly FileWindow[], index: bigint, begins: bigint): RaftLog {
   const reader = new WalReader();
-  const log = new TailLog(files.at(-1)!.path, index);
-  let commit = 0n;
-  let term = 0n;
-  let lastIndex = larger(0n, begins - 1n);
-  let identity: Identity | undefined;
+  const log = new LogBuilder(files.at(-1)!.path, index);
+  log.lastIndex = larger(0n, begins - 1n);
   for (const { type, data, offset } of reader.records(files)) {
     const message = new ProtoReader((what) => log.corrupt(`the record at byte ${offset} ${what}`), data);
-    if (type === walRecord.entry) {
-      const entry = decodeEntry(message);
-      log.add(entry);
-      lastIndex = entry.index;
-    } else if (type === walRecord.state) ({ commit, term } = decodeHardState(message));
-    else if (type === walRecord.metadata) identity = sameIdentity(identity, message);
-    else if (type === walRecord.snapshot) lastIndex = larger(lastIndex, decodeSnapshot(message));
+    if (type === walRecord.entry) log.add(decodeEntry(message));
+    else if (type === walRecord.state) log.state = decodeHardState(message);
+    else if (type === walRecord.metadata) log.identify(message);
+    else if (type === walRecord.snapshot) log.mark(decodeSnapshotMark(message));
     else if (type !== walRecord.crc) {
       throw log.corrupt(`the record at byte ${offset} is of the unknown type ${type}`);
     }
   }
-  const { tornTail } = reader;
-  if (identity === undefined && tornTail === undefined) throw log.corrupt('the log does not say whose it is');
-  return { entries: log.entries, commit, term, lastIndex, ...identity, tornTail };
-}
-
-/** Whose log it is. */
-export interface Identity {
-  readonly memberId: bigint;
-  readonly clusterId: bigint;
+  return log.finish(reader.tornTail);
 }
 
 /** Told by the head of each file of a log, also while etcd writes to its end. Undefined where it does not say. */
 export function readIdentity(file: FileWindow): Identity | undefined {
   for (const { type, data } of new WalReader().records([file])) {
     if (type === walRecord.metadata) {
-      return decodeMetadata(
+      return decodeIdentity(
         new ProtoReader((what) => new CorruptFileError('WAL_CORRUPT', file.path, what), data),
       );
     }
@@ -82,19 +72,19 @@ export function readIdentity(file: FileWindow): Identity | undefined {
   return undefined;
 }
 
-function sameIdentity(before: Identity | undefined, message: ProtoReader): Identity {
-  const identity = decodeMetadata(message);
-  const { memberId, clusterId } = before ?? identity;
-  if (identity.memberId === memberId && identity.clusterId === clusterId) return identity;
-  throw message.malformed('is of another member or cluster than those before it');
-}
-
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-class TailLog {
-  readonly entries: RaftEntry[] = [];
+class LogBuilder {
+  state: HardState = { term: 0n, commit: 0n };
+  lastIndex = 0n;
   readonly #path: string;
   readonly #after: bigint;
+  readonly #entries: RaftEntry[] = [];
+  readonly #terms = new LogTerms();
+  readonly #checksums = new Map<bigint, number>();
+  readonly #voterChanges: VoterChange[] = [];
+  readonly #snapshots: VotersAt[] = [];
+  #identity: Identity | undefined;
 
   constructor(path: string, after: bigint) {
     this.#path = path;
@@ -102,75 +92,64 @@ class TailLog {
   }
 
   add(entry: RaftEntry): void {
+    const { index, term, type, data } = entry;
+    this.#keep(entry);
+    this.#terms.add(index, term);
+    this.#checksums.set(index, crc32c(0, data));
+    while ((this.#voterChanges.at(-1)?.index ?? 0n) >= index) this.#voterChanges.pop();
+    if (type === raftEntry.confChange) {
+      const fail = (what: string): CorruptFileError => this.corrupt(`raft entry ${index} ${what}`);
+      const change = decodeVoterChange(index, new ProtoReader(fail, data));
+      if (change !== undefined) this.#voterChanges.push(change);
+    }
+    this.lastIndex = index;
+  }
+
+  #keep(entry: RaftEntry): void {
     const place = entry.index - this.#after - 1n;
     if (place < 0n) {
-      this.entries.length = 0;
+      this.#entries.length = 0;
       return;
     }
-    if (place > BigInt(this.entries.length)) {
-      const wanted = this.#after + BigInt(this.entries.length) + 1n;
+    if (place > BigInt(this.#entries.length)) {
+      const wanted = this.#after + BigInt(this.#entries.length) + 1n;
       const what = `raft entry ${wanted} is missing: the log goes on with ${entry.index}`;
       throw new CorruptFileError('WAL_GAP', this.#path, what);
     }
-    this.entries.length = Number(place);
-    this.entries.push({ ...entry, data: Buffer.from(entry.data) });
+    this.#entries.length = Number(place);
+    this.#entries.push({ ...entry, data: Buffer.from(entry.data) });
+  }
+
+  mark(snapshot: VotersAt): void {
+    this.#snapshots.push(snapshot);
+    this.lastIndex = larger(this.lastIndex, snapshot.index);
+  }
+
+  identify(message: ProtoReader): void {
+    const identity = decodeIdentity(message);
+    const { memberId, clusterId } = (this.#identity ??= identity);
+    if (identity.memberId === memberId && identity.clusterId === clusterId) return;
+    throw message.malformed('is of another member or cluster than those before it');
   }
 
   corrupt(what: string): CorruptFileError {
     return new CorruptFileError('WAL_CORRUPT', this.#path, what);
   }
-}
 
-function decodeEntry(message: ProtoReader): RaftEntry {
-  let type = 0;
-  let term = 0n;
-  let index = 0n;
-  let data = Buffer.alloc(0) as Buffer;
-  for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === 1) type = Number(message.uint64());
-    else if (field === 2) term = message.uint64();
-    else if (field === 3) index = message.uint64();
-    else if (field === 4) data = message.view();
-    else throw message.malformed('is no raft entry');
+  finish(tornTail: TornTail | undefined): RaftLog {
+    if (this.#identity === undefined && tornTail === undefined) {
+      throw this.corrupt('the log does not say whose it is');
+    }
+    return {
+      ...this.state,
+      entries: this.#entries,
+      terms: this.#terms,
+      checksums: this.#checksums,
+      voterChanges: this.#voterChanges,
+      snapshots: this.#snapshots,
+      lastIndex: this.lastIndex,
+      identity: this.#identity,
+      tornTail,
+    };
   }
-  // Only the entry of a new leader has no data.
-  const known = type === raftEntry.normal || (type <= raftEntry.confChangeV2 && data.length > 0);
-  if (!known || term === 0n || index === 0n) throw message.malformed('is no raft entry');
-  return { type, term, index, data };
-}
-
-function decodeHardState(message: ProtoReader): { commit: bigint; term: bigint } {
-  let term = 0n;
-  let commit = 0n;
-  for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === 1) term = message.uint64();
-    else if (field === 2) message.uint64();
-    else if (field === 3) commit = message.uint64();
-    else throw message.malformed('is no state of raft');
-  }
-  if (term === 0n) throw message.malformed('is no state of raft');
-  return { term, commit };
-}
-
-/** The index that a snapshot stands for: walpb.Snapshot, index = 1, term = 2, conf_state = 3. */
-function decodeSnapshot(message: ProtoReader): bigint {
-  let index = 0n;
-  for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === 1) index = message.uint64();
-    else if (field === 2) message.uint64();
-    else if (field === 3) message.lengthDelimited();
-    else throw message.malformed('is no mark of a snapshot');
-  }
-  return index;
-}
-
-function decodeMetadata(message: ProtoReader): { memberId: bigint; clusterId: bigint } {
-  let memberId = 0n;
-  let clusterId = 0n;
-  for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === 1) memberId = message.uint64();
-    else if (field === 2) clusterId = message.uint64();
-    else message.skip();
-  }
-  return { memberId, clusterId };
 }

@@ -26,6 +26,8 @@ export interface TornTail {
 const frameHeader = 8;
 /** A disk writes sectors whole, so a torn record has sectors that are still zero from the preallocation. */
 const sectorLength = 512;
+/** gRPC carries no longer request into etcd, and no record holds more than one. */
+const longestRecord = 2 ** 31;
 /** etcd 3.4 takes no longer record for a whole one; beyond it a length is damage, not a torn write. */
 const longestTornRecord = 10 * 1024 * 1024;
 
@@ -51,6 +53,8 @@ export class WalReader {
       // A frame lies within one sector, so it is never torn.
       if (frame.padding !== (8 - (frame.length % 8)) % 8)
         throw corrupt(file, offset, 'has a length that no record has');
+      if (frame.length >= longestRecord)
+        throw corrupt(file, offset, `claims ${frame.length} bytes, more than any record has`);
       const start = offset + frameHeader;
       const end = start + frame.length + frame.padding;
       if (end > file.size) {

@@ -1,8 +1,9 @@
 import { ChangedStore } from './changed-store.js';
 import { CorruptFileError } from './corrupt.js';
 import { ProtoReader } from './proto-reader.js';
-import { raftEntry } from './raft-log.js';
-import type { RaftEntry, RaftTail } from './raft-log.js';
+import type { RaftLog } from './raft-log.js';
+import { raftEntry } from './raft-records.js';
+import type { RaftEntry } from './raft-records.js';
 import { nobody } from './auth-state.js';
 import { decodeRaftRequest } from './raft-request.js';
 import type { SentRequest } from './raft-request.js';
@@ -19,19 +20,15 @@ export interface Replay {
   readonly toIndex: bigint;
   /** Raft term of the last entry; undefined where neither log nor db file tells. */
   readonly toTerm: bigint | undefined;
-  /** The end of the log, beyond what this member knew to be agreed on when it stopped. */
+  /** The end of the log, beyond what this member had on record as agreed on when it stopped, and whether all of it counts. */
   readonly beyondCommit: { readonly entries: number; readonly applied: boolean };
+  /** Entries at the end of the log that do not count. */
+  readonly leftOut: number;
   /** Requests that were not carried out, by etcd's name for them, as they change neither keys nor leases. */
   readonly passedOver: ReadonlyMap<string, number>;
   /** The WAL's last write was cut short by a crash; it was never acknowledged, and etcd drops it too. */
   readonly tornTail: TornTail | undefined;
 }
-
-/**
- * Which entries beyond the hard state's commit index count. `alone`: those of a member that is its cluster's
- * only voter. `all`: of any member.
- */
-export type BeyondCommit = 'alone' | 'all';
 
 export interface ReplayedStore {
   readonly store: ChangedStore;
@@ -40,44 +37,36 @@ export interface ReplayedStore {
 }
 
 /**
- * Applies to a store the raft entries that its db file lacks: those after the db's consistent index.
- *
- * Up to which one? etcd writes the commit index lazily, with the next entry, so the log regularly goes on beyond
- * it. A member that is the only voter commits all of its log when it starts, and the last write it acknowledged
- * is mostly beyond the index on record: there the whole log counts. One of several members knows no more
- * than its commit index: entries beyond it may or may not be held by a majority, so by default they do not
- * count (three members killed under load, each with 3182 on record and 3183 entries: the store is that of
- * 3182). Elected after a restart, the member would commit them too; `all` gives that store.
- *
+ * Applies to a store the raft entries that its db file lacks: those after the db's consistent index, up to `upTo`, of
+ * which `agreementOf` says how far it goes. What the log has beyond that does not count.
  * @throws CorruptFileError WAL_CORRUPT for an entry that cannot be decoded; WAL_GAP when the log ends before the
- * commit index
+ * commit index on record
  */
-export function replayTail(
-  base: DbStore,
-  tail: RaftTail,
-  walPath: string,
-  beyondCommit: BeyondCommit = 'alone',
-): ReplayedStore {
-  const consistentIndex = base.consistentIndex ?? 0n;
-  const committed = tail.entries.filter(({ index }) => index <= tail.commit);
-  if (tail.commit > consistentIndex + BigInt(committed.length)) {
-    const what = `ends with raft entry ${consistentIndex + BigInt(committed.length)}, but ${tail.commit} was agreed on`;
+export function replayLog(base: DbStore, log: RaftLog, walPath: string, upTo: bigint): ReplayedStore {
+  const { consistentIndex = 0n } = base;
+  const last = consistentIndex + BigInt(log.entries.length);
+  if (log.commit > last) {
+    const what = `ends with raft entry ${last}, but ${log.commit} was agreed on`;
     throw new CorruptFileError('WAL_GAP', walPath, what);
   }
-  const all = beyondCommit === 'all' || isAlone(base, committed, tail.memberId, walPath);
-  const entries = all ? tail.entries : committed;
+  const entries = log.entries.filter(({ index }) => index <= upTo);
   const requests = entries.map((entry) => requestOf(entry, walPath));
   const store = new ChangedStore(base);
   const applier = new RequestApplier(base, store, leasesNamedIn(requests));
   for (const request of requests) applier.apply(request);
+  const leftOut = log.entries.length - entries.length;
   const replay = {
     entries: requests.length,
     fromIndex: consistentIndex + 1n,
     toIndex: consistentIndex + BigInt(requests.length),
     toTerm: entries.at(-1)?.term ?? base.term,
-    beyondCommit: { entries: tail.entries.length - committed.length, applied: all },
+    beyondCommit: {
+      entries: log.entries.filter(({ index }) => index > log.commit).length,
+      applied: leftOut === 0,
+    },
+    leftOut,
     passedOver: applier.passedOver,
-    tornTail: tail.tornTail,
+    tornTail: log.tornTail,
   };
   return { store, applier, replay };
 }
@@ -89,35 +78,6 @@ function leasesNamedIn(requests: readonly SentRequest[]): ReadonlySet<bigint> {
     else if (request.type === 'put' && request.lease !== 0n) named.add(request.lease);
   }
   return named;
-}
-
-/** True when the member is the only one that votes, as far as the db file and the log's agreed part tell. */
-function isAlone(
-  base: DbStore,
-  committed: readonly RaftEntry[],
-  memberId: bigint | undefined,
-  walPath: string,
-): boolean {
-  const stored =
-    base.confState?.voters ?? base.members.filter((member) => !member.isLearner).map(({ id }) => id);
-  const voters = new Set(stored);
-  for (const entry of committed) {
-    if (entry.type === raftEntry.confChange) applyConfChange(dataOf(entry, walPath), voters);
-  }
-  return voters.size === 1 && (memberId === undefined || voters.has(memberId));
-}
-
-/** raftpb.ConfChange: type = 2 (0 adds a voter, 1 removes, 3 adds a learner), node_id = 3. */
-function applyConfChange(message: ProtoReader, voters: Set<bigint>): void {
-  let type = 0n;
-  let node = 0n;
-  for (let field = message.field(); field !== 0; field = message.field()) {
-    if (field === 2) type = message.uint64();
-    else if (field === 3) node = message.uint64();
-    else message.skip();
-  }
-  if (type === 0n) voters.add(node);
-  else if (type === 1n) voters.delete(node);
 }
 
 function requestOf(entry: RaftEntry, walPath: string): SentRequest {

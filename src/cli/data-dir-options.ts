@@ -8,7 +8,7 @@ export interface DataDirFlags {
 export function addDataDirOption(command: Command): Command {
   return command.option(
     '--data-dir <folder>',
-    '<state-dir>/etcd of a stopped backend, or a data directory of etcd; several of one cluster: the most advanced counts',
+    '<state-dir>/etcd of a stopped backend, or a data directory of etcd; once for each member of a cluster',
     (folder: string, before: readonly string[] | undefined) => [...(before ?? []), folder],
   );
 }

@@ -9,7 +9,7 @@ import { apiConnectionFrom, type ApiFlags } from './api-options.js';
 import type { ConnectionFlags } from './connection-options.js';
 import type { DataDirFlags } from './data-dir-options.js';
 import { openLiveStore, type StoreToRead } from './live-store.js';
-import { storeAccessFrom, type SourceFlags } from './source-options.js';
+import { openAtRest, type SourceFlags } from './source-options.js';
 
 export interface DumpSourceFlags extends SourceFlags, ConnectionFlags, DataDirFlags, ApiFlags {
   readonly from?: string;
@@ -21,6 +21,8 @@ export interface DumpSource {
   /** Gives what the source holds to the writer, which may be called again: see `readLive`. */
   readonly read: <Result>(writer: (items: AsyncIterable<DumpItem>) => Promise<Result>) => Promise<Result>;
   readonly close: () => Promise<void>;
+  /** Whether something was said of it that the operator must look at. */
+  readonly warned: boolean;
 }
 
 /** Exactly one source is named; the variable of etcdctl counts where none is. */
@@ -36,10 +38,11 @@ export async function openSource(
   if (api !== undefined || flags.sensuctl === true) return openServer(context, flags, selection, api);
   if (named === 0 && context.env['ETCDCTL_ENDPOINTS'] === undefined) throw unclear('A dump needs a source.');
   const { dumpStore } = await import('../dump/store-source.js');
-  const { store, takenAt } = await openStoreOf(context, flags);
+  const { store, takenAt, warned } = await openStoreOf(context, flags);
   return {
     read: (writer) => store.read((view) => writer(dumpStore(view, selection, context, takenAt))),
     close: store.close,
+    warned,
   };
 }
 
@@ -54,6 +57,7 @@ async function openServer(
   const sourceOf = (server: ServerSource): DumpSource => ({
     read: (writer) => writer(dumpServer(server, selection)),
     close: () => Promise.resolve(),
+    warned: false,
   });
   if (api === undefined) {
     const { SensuctlSource } = await import('../dump/sensuctl-source.js');
@@ -64,29 +68,24 @@ async function openServer(
   return sourceOf(new ApiSource(connectApi(api), selection));
 }
 
-interface FoundStore {
+interface FoundStore extends Pick<DumpSource, 'warned'> {
   readonly store: StoreToRead;
   /** When it was as it is; an etcd snapshot and the files of a stopped etcd do not tell. */
   readonly takenAt: Date | undefined;
 }
 
 async function openStoreOf(context: Context, flags: DumpSourceFlags): Promise<FoundStore> {
-  if (flags.dataDir !== undefined) return openStopped(context, flags.dataDir);
-  if (flags.from === undefined)
-    return { store: await openLiveStore(flags, context), takenAt: context.clock.now() };
-  const { openStore } = await import('../snapshot/open.js');
-  const view = await openStore(flags.from, context, await storeAccessFrom(flags, context));
-  const { manifest } = view;
-  return { store: storeOf(view), takenAt: manifest && new Date(manifest.createdAt) };
-}
-
-async function openStopped(context: Context, folders: readonly string[]): Promise<FoundStore> {
-  const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
-  const { asView } = await import('../snapshot/store-view.js');
+  if (flags.dataDir === undefined && flags.from === undefined) {
+    return { store: await openLiveStore(flags, context), takenAt: context.clock.now(), warned: false };
+  }
+  const view = await openAtRest(flags, context);
+  const { manifest, stopped } = view;
   const { warnOfStopped } = await import('./stopped-words.js');
-  const members = await openStoppedMembers(context, folders);
-  warnOfStopped(members, context.report);
-  return { store: storeOf(asView(members.directory)), takenAt: undefined };
+  return {
+    store: storeOf(view),
+    takenAt: manifest && new Date(manifest.createdAt),
+    warned: stopped !== undefined && warnOfStopped(stopped, context.report),
+  };
 }
 
 function storeOf(view: FileView): StoreToRead {

@@ -13,7 +13,7 @@ import { openSource, type DumpSourceFlags } from './dump-source.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
 import { describeLosses } from './loss-text.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions } from './source-options.js';
 
 interface DumpFlags extends OutputOptions, DumpSourceFlags, EncryptionFlags {
@@ -58,7 +58,8 @@ async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> 
   const source = await openSource(context, flags, selection);
   try {
     if (flags.withSecrets === true && encryption === undefined) warnOfSecrets(context);
-    return await source.read((items) => written(context, flags, items, { format, encryption }));
+    const result = await source.read((items) => written(context, flags, items, { format, encryption }));
+    return withWarning(result, source.warned);
   } finally {
     await source.close();
   }

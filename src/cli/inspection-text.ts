@@ -3,6 +3,7 @@ import { showKey } from '../sensu/key-name.js';
 import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
+import { describeDoubt, entriesOf } from './stopped-words.js';
 import { printable, table } from './table.js';
 import type { Manifest } from '../snapshot/manifest.js';
 
@@ -97,7 +98,7 @@ function etcdFacts(etcd: EtcdFacts): string {
 function replayWords({ dbRevision, entries }: ReplayFacts, etcd: EtcdFacts): string {
   if (entries === 0) return 'adds nothing: the db file is complete';
   const behind = etcd.revision - dbRevision;
-  return `${formatCount(entries)} entries replayed; a copy of the db file alone would lack ${formatCount(behind)} revisions`;
+  return `${entriesOf(entries)} replayed; a copy of the db file alone would lack ${formatCount(behind)} revisions`;
 }
 
 function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
@@ -115,12 +116,11 @@ function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
   }
   if (replay?.torn === true)
     words.push('the last write of the WAL was cut short, and is left out as etcd does');
-  if (replay !== undefined && replay.beyondCommit.entries > 0 && !replay.beyondCommit.applied) {
-    const { entries } = replay.beyondCommit;
-    words.push(
-      `${formatCount(entries)} entries at the end of the WAL were not known to be agreed on, and are left out`,
-    );
+  if (replay !== undefined && replay.leftOut > 0) {
+    words.push(`${entriesOf(replay.leftOut)} at the end of the WAL, not known to be agreed on, left out`);
   }
+  const doubt = replay && describeDoubt(replay.agreement);
+  if (doubt !== undefined) words.push(doubt);
   return words.map((sentence) => `  warning: ${sentence}`);
 }
 
@@ -180,9 +180,11 @@ function etcdJson(etcd: EtcdFacts): unknown {
   };
 }
 
-function replayJson(replay: ReplayFacts): unknown {
+function replayJson({ agreement, ...replay }: ReplayFacts): unknown {
   return {
     ...replay,
+    voters: agreement.voters ?? null,
+    doubt: agreement.doubt ?? null,
     dbRevision: String(replay.dbRevision),
     toIndex: String(replay.toIndex),
     memberId: replay.memberId === undefined ? undefined : formatId(replay.memberId),

@@ -8,8 +8,8 @@ import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from '
 import { ExitCode } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
 import { addRestoreConfig } from './restore-config.js';
-import { addStoreOptions, openSource, type StoreFlags } from './source-options.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addStoreOptions, openSource, tellOfStopped, type StoreFlags } from './source-options.js';
+import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 
 interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, StoreFlags {
   readonly prefix?: string;
@@ -39,6 +39,7 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
   const options = await connectOptionsFrom(flags, context);
   const source = await openSource(flags, context);
   try {
+    const warned = tellOfStopped(source, context);
     // Loaded only now: a file that is of no use is said to be that at once.
     const { connect } = await import('../etcd/connect.js');
     const { applyRestoreEtcd, planRestoreEtcd } = await import('../restore/restore-etcd.js');
@@ -47,10 +48,10 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
     try {
       const plan = await planRestoreEtcd(context, client, source, { part, tls: options.tls ?? {} });
       for (const warning of plan.warnings) context.report.warn(warning);
-      if (flags.plan === true) return planned(plan);
+      if (flags.plan === true) return withWarning(planned(plan), warned);
       await confirm(context, flags, describePlan(plan), 'write to this etcd');
       const result = await applyRestoreEtcd(context, client, source, plan.load);
-      return done(plan, result);
+      return withWarning(done(plan, result), warned);
     } catch (error) {
       if (context.signal.aborted) context.report.info('Run the same command again: it goes on from here.');
       throw error;

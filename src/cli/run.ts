@@ -19,6 +19,11 @@ export interface CommandResult {
   readonly exit?: ExitCode;
 }
 
+/** The result of work before which something was said that the operator must look at. */
+export function withWarning(result: CommandResult, warned: boolean): CommandResult {
+  return warned ? { ...result, exit: ExitCode.warnings } : result;
+}
+
 /** The reason that `context.signal` is aborted with. */
 export class Interruption extends Error {
   override readonly name = 'Interruption';

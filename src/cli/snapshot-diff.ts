@@ -4,7 +4,7 @@ import { sumOf } from '../snapshot/diff/counts.js';
 import { describeDiff, diffDocument } from './diff-text.js';
 import { ExitCode } from './exit-codes.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
-import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
+import { addSourceOptions, storeAccessFrom, tellOfStopped, type SourceFlags } from './source-options.js';
 
 interface DiffFlags extends OutputOptions, SourceFlags {
   readonly limit: number;
@@ -36,6 +36,7 @@ async function diff(context: Context, flags: DiffFlags, paths: readonly string[]
   try {
     const right = await openStore(after, context, access);
     try {
+      for (const side of [left, right]) tellOfStopped(side, context);
       const result = await diffStores(context, left, right, { limit: flags.limit });
       return {
         text: describeDiff(result, { left: before, right: after }),

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 
 interface InspectFlags extends OutputOptions, SourceFlags {
   readonly showSecrets?: boolean;
@@ -25,5 +25,9 @@ async function inspect(
   const { describeInspection, inspectionJson } = await import('./inspection-text.js');
   const inspection = await inspectStore(context, path!, await storeAccessFrom(flags, context));
   const showSecrets = flags.showSecrets === true;
-  return { text: describeInspection(inspection, showSecrets), json: inspectionJson(inspection, showSecrets) };
+  const result = {
+    text: describeInspection(inspection, showSecrets),
+    json: inspectionJson(inspection, showSecrets),
+  };
+  return withWarning(result, inspection.replay?.agreement.doubt !== undefined);
 }

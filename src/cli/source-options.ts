@@ -32,17 +32,29 @@ export function addStoreOptions(command: Command): Command {
   return addSourceOptions(addDataDirOption(withFrom));
 }
 
-/** @throws FerryError `usage` for no source or two; as `openStore` and `openStoppedMembers` */
+/** @throws FerryError `usage` for no source or two; as `openAtRest` */
 export async function openSource(flags: StoreFlags, context: Context): Promise<OpenedStore> {
+  if ((flags.from === undefined) === (flags.dataDir === undefined)) throw notOneSource();
+  return openAtRest(flags, context);
+}
+
+/** What `--from` names, or else `--data-dir`. @throws FerryError as `openStore` and `openStoppedMembers` */
+export async function openAtRest(flags: StoreFlags, context: Context): Promise<OpenedStore> {
   const { from, dataDir } = flags;
-  if ((from === undefined) === (dataDir === undefined)) throw notOneSource();
   const { openStore, storeOfStopped } = await import('../snapshot/open.js');
   if (from !== undefined) return openStore(from, context, await storeAccessFrom(flags, context));
   const { openStoppedMembers } = await import('../snapshot/stopped-members.js');
-  const members = await openStoppedMembers(context, dataDir!);
-  warnOfStopped(members, context.report);
-  for (const line of describeStopped(members)) context.report.info(`${line}.`);
-  return storeOfStopped(members.directory);
+  return storeOfStopped(await openStoppedMembers(context, dataDir!));
+}
+
+/**
+ * Says what stopped members hold, where the source is any.
+ * @returns whether there was anything that needs the operator's eyes
+ */
+export function tellOfStopped({ stopped }: Pick<OpenedStore, 'stopped'>, { report }: Context): boolean {
+  if (stopped === undefined) return false;
+  for (const line of describeStopped(stopped)) report.info(`${line}.`);
+  return warnOfStopped(stopped, report);
 }
 
 function notOneSource(): FerryError {

@@ -30,8 +30,11 @@ export type EtcdFacts = Pick<
   | 'consistentIndex'
 > & { readonly revision: bigint };
 
-export type ReplayFacts = Pick<DataDirectory, 'dbRevision' | 'memberId' | 'clusterId' | 'useUnknown'> &
-  Pick<DataDirectory['replayed'], 'entries' | 'toIndex' | 'beyondCommit'> & {
+export type ReplayFacts = Pick<
+  DataDirectory,
+  'dbRevision' | 'memberId' | 'clusterId' | 'useUnknown' | 'agreement'
+> &
+  Pick<DataDirectory['replayed'], 'entries' | 'toIndex' | 'beyondCommit' | 'leftOut'> & {
     /** The last write of the WAL was cut short; etcd drops it too. */
     readonly torn: boolean;
   };
@@ -54,7 +57,7 @@ export async function inspectStore(
       size: store.size,
       contents,
       etcd: etcdFacts(store.file),
-      replay: isDataDirectory(store.file) ? replayFacts(store.file) : undefined,
+      replay: store.stopped && replayFacts(store.stopped.directory),
       status: store.plain === undefined ? undefined : await statusOf(store.plain, path),
     };
   } finally {
@@ -71,14 +74,14 @@ function etcdFacts(file: StoreFile): EtcdFacts {
   };
 }
 
-function isDataDirectory(file: StoreFile): file is DataDirectory {
-  return 'replayed' in file;
-}
-
-function replayFacts({ dbRevision, memberId, clusterId, useUnknown, replayed }: DataDirectory): ReplayFacts {
-  const { entries, toIndex, beyondCommit, tornTail } = replayed;
+function replayFacts(directory: DataDirectory): ReplayFacts {
+  const { dbRevision, memberId, clusterId, useUnknown, agreement, replayed } = directory;
+  const { entries, toIndex, beyondCommit, leftOut, tornTail } = replayed;
   const torn = tornTail !== undefined;
-  return { dbRevision, memberId, clusterId, useUnknown, entries, toIndex, beyondCommit, torn };
+  return {
+    ...{ dbRevision, memberId, clusterId, useUnknown, agreement },
+    ...{ entries, toIndex, beyondCommit, leftOut, torn },
+  };
 }
 
 async function statusOf(plain: FileSource, path: string): Promise<SnapshotStatus> {

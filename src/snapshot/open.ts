@@ -1,8 +1,6 @@
 import { open as openFile, stat } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { openSnapshot, type FileSource } from '../bolt/store-file.js';
-import type { DataDirectory } from '../bolt/data-directory.js';
-import type { Replay } from '../bolt/wal-replay.js';
 import { checkTrailer, type TrailerCheck } from '../bolt/trailer.js';
 import type { Context, Environment } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
@@ -12,6 +10,7 @@ import { encryptedChunkPrefix } from './archive-writer.js';
 import type { DecryptionKeys } from './encryption.js';
 import type { Manifest } from './manifest.js';
 import { largeTempFolder, Spool } from './spool.js';
+import type { StoppedMembers } from './stopped-members.js';
 import { asFerryError, asView, type FileView } from './store-view.js';
 
 /** A store at rest, wherever it came from. */
@@ -26,8 +25,8 @@ export interface OpenedStore extends FileView {
   readonly hashChecked: boolean;
   /** The etcd snapshot as a plain file, unpacked; undefined for a data directory. */
   readonly plain: FileSource | undefined;
-  /** What was replayed of a data directory's log; undefined for everything else. */
-  readonly replay: Replay | undefined;
+  /** How certain it is that a data directory has all that was acknowledged; undefined for everything else. */
+  readonly stopped: StoppedMembers | undefined;
 }
 
 /** How to get at a store that does not simply lie there. */
@@ -121,21 +120,21 @@ function notAFile(path: string): FerryError {
 }
 
 async function openDataDirectoryAt(path: string, context: Context): Promise<OpenedStore> {
-  const { openStopped } = await import('./stopped-members.js');
-  return storeOfStopped(await openStopped(context, path));
+  const { openStoppedMembers } = await import('./stopped-members.js');
+  return storeOfStopped(await openStoppedMembers(context, [path]));
 }
 
-/** A replayed data directory as any other store. It is closed with it. */
-export function storeOfStopped(file: DataDirectory): OpenedStore {
+/** What stopped members hold, as any other store. It is closed with it. */
+export function storeOfStopped(stopped: StoppedMembers): OpenedStore {
   return {
-    ...asView(file),
-    path: file.path,
+    ...asView(stopped.directory),
+    path: stopped.newest.path,
     size: undefined,
     kind: 'data-directory',
     manifest: undefined,
     hashChecked: false,
     plain: undefined,
-    replay: file.replayed,
+    stopped,
   };
 }
 
@@ -148,7 +147,7 @@ async function openSnapshotAt(path: string): Promise<OpenedStore> {
 
 function snapshotFacts(path: string, size: number, trailer: TrailerCheck['trailer']) {
   const hashChecked = trailer === 'matches';
-  return { path, size, kind: 'snapshot', manifest: undefined, hashChecked, replay: undefined } as const;
+  return { path, size, kind: 'snapshot', manifest: undefined, hashChecked, stopped: undefined } as const;
 }
 
 async function openArchiveAt(
@@ -162,7 +161,7 @@ async function openArchiveAt(
   const spool = new Spool(largeTempFolder(context.env), kind === 'archive' ? 'plain' : 'sealed');
   return openSpooled(path, spool, async () => {
     const manifest = await readArchive(path, spool, context.signal, keys);
-    return { path, size, kind: 'archive', manifest, hashChecked: true, replay: undefined };
+    return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };
   });
 }
 
@@ -176,7 +175,7 @@ async function openRemote(path: string, context: Context, { keys, s3 }: StoreAcc
     const bytes = counted(storage.read(name, context.signal), (length) => (size += length));
     if (kind !== 'snapshot') {
       const manifest = await readArchive({ path, bytes }, spool, context.signal, keys);
-      return { path, size, kind: 'archive', manifest, hashChecked: true, replay: undefined };
+      return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };
     }
     for await (const chunk of bytes) await spool.write(chunk);
     const { trailer } = await checkTrailer({ fd: spool.file, path });

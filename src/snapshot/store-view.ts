@@ -63,6 +63,13 @@ const hints: Partial<Record<CorruptFileCode, string>> = {
   DATA_DIR_IN_USE: 'Stop sensu-backend (or etcd) first, or read it live with --endpoints.',
 };
 
+const unreadableHints: Readonly<Record<string, string>> = {
+  ENOENT: 'Check the path.',
+  ENOTDIR: 'Check the path.',
+  EACCES: 'Check the permissions, or run as root.',
+  EPERM: 'Check the permissions, or run as root.',
+};
+
 /** Any failure to read a store's files as the program's own error. */
 export function asFerryError(error: unknown, path: string): unknown {
   if (error instanceof CorruptFileError) {
@@ -75,12 +82,13 @@ export function asFerryError(error: unknown, path: string): unknown {
     });
   }
   const code = systemCode(error);
-  if (code === undefined || error instanceof FerryError) return error;
+  // With `ERR_` Node refuses an argument: that is a defect of this program, and no fault of the file.
+  if (code === undefined || code.startsWith('ERR_') || error instanceof FerryError) return error;
   return new FerryError({
     kind: 'source',
     code: 'SOURCE_UNREADABLE',
     message: `${path} cannot be read (${code}).`,
-    hint: code === 'ENOENT' ? 'Check the path.' : 'Check the permissions, or run as root.',
+    hint: unreadableHints[code] ?? 'Check the disk and the file system that it lies on.',
     cause: error,
   });
 }

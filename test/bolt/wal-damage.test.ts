@@ -14,7 +14,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CorruptFileError } from '../../src/bolt/corrupt.js';
-import { openDataDirectory, type DataDirectory } from '../../src/bolt/data-directory.js';
+import { agreementOf } from '../../src/bolt/agreement.js';
+import { replayingDirectory, type DataDirectory } from '../../src/bolt/data-directory.js';
+import { openStoppedLog } from '../../src/bolt/stopped-log.js';
 import { FileWindow } from '../../src/bolt/file-window.js';
 import { WalReader } from '../../src/bolt/wal-records.js';
 import { unpackFixture } from './unpack.js';
@@ -55,7 +57,13 @@ afterAll(() => {
 
 /** Each entry of the log counts, be it known as agreed on or not: one that is lost makes a difference. */
 function openDirectory(): DataDirectory {
-  return openDataDirectory(join(folder, 'backend/etcd'), { beyondCommit: 'all' });
+  const stopped = openStoppedLog(join(folder, 'backend/etcd'));
+  const all = { ...agreementOf([stopped.member]), upTo: stopped.member.terms.last };
+  const replaying = replayingDirectory(stopped, all);
+  for (;;) {
+    const { done, value } = replaying.next();
+    if (done === true) return value;
+  }
 }
 
 function readLog(): RecordedLog {

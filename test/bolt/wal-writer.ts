@@ -30,6 +30,12 @@ export class WalWriter {
     return this.#record(3, new ProtoWriter().number(1, term).number(2, 1n).number(3, commit).finish());
   }
 
+  /** The mark of a snapshot; 3.4 does not write who votes. */
+  snapshot(index: bigint, term: bigint, voters?: readonly bigint[]): this {
+    const mark = new ProtoWriter().number(1, index).number(2, term);
+    return this.#record(5, (voters ? mark.message(3, confState(voters)) : mark).finish());
+  }
+
   /** Completes the file with zeroes up to `size`. */
   end(size = 0): this {
     this.files.push(Buffer.concat([...this.#parts, Buffer.alloc(Math.max(0, size - this.#length))]));
@@ -54,6 +60,13 @@ export class WalWriter {
     this.#parts.push(header, record, Buffer.alloc(padding));
     this.#length += 8 + record.length + padding;
   }
+}
+
+/** raftpb.ConfState. */
+export function confState(voters: readonly bigint[]): Buffer {
+  const state = new ProtoWriter();
+  for (const voter of voters) state.number(1, voter);
+  return state.finish();
 }
 
 /** File name of the WAL file with this number whose first entry has this index. */

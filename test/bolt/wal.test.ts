@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CorruptFileError } from '../../src/bolt/corrupt.js';
-import { findHolder, openDataDirectory } from '../../src/bolt/data-directory.js';
-import type { DataDirectory, DataDirectoryOptions } from '../../src/bolt/data-directory.js';
+import { openDataDirectory } from '../../src/bolt/data-directory.js';
+import type { DataDirectory } from '../../src/bolt/data-directory.js';
+import { findHolder } from '../../src/bolt/in-use.js';
+import type { StoppedLogOptions } from '../../src/bolt/stopped-log.js';
 import { ModelStore } from './model.js';
 import { ProtoWriter } from '../../src/bolt/proto-writer.js';
 import { uint64, writeStore } from './store-writer.js';
@@ -36,7 +38,7 @@ function writeWal(wal: WalWriter, firstIndexes: readonly bigint[] = [0n]): void 
   }
 }
 
-function use<T>(read: (directory: DataDirectory) => T, options: DataDirectoryOptions = {}): T {
+function use<T>(read: (directory: DataDirectory) => T, options: StoppedLogOptions = {}): T {
   const directory = openDataDirectory(folder, options);
   try {
     return read(directory);
@@ -45,7 +47,7 @@ function use<T>(read: (directory: DataDirectory) => T, options: DataDirectoryOpt
   }
 }
 
-function codeOf(options: DataDirectoryOptions = {}): string {
+function codeOf(options: StoppedLogOptions = {}): string {
   try {
     return use(() => 'none', options);
   } catch (error) {
@@ -67,21 +69,21 @@ function putBody(key: string, value: Buffer, lease = 0n): ProtoWriter {
 const put = (key: string, value: string, lease = 0n): Buffer =>
   request(4, putBody(key, Buffer.from(value), lease));
 
-/** A db file with consistent index 5, one key, one lease, and a log that goes on behind it. */
-function writeBase(voters: readonly bigint[] = [memberId]): void {
+/** A db file with consistent index 5, one key and one lease. */
+function writeBase(): void {
   const record = { value: Buffer.from('old'), createRevision: 2n, version: 1n, lease: 0n };
   writeStore(dbPath(), {
     records: [{ main: 2n, sub: 0n, key: Buffer.from('base'), put: record }],
     leases: [{ id: 77n, ttl: 60n }],
     meta: { consistent_index: uint64(5n), term: uint64(2n) },
-    voters,
   });
 }
 
-function beginWal(): WalWriter {
+/** The log up to where that db file ends, and a mark there of who votes. */
+function beginWal(voters: readonly bigint[] = [memberId]): WalWriter {
   const wal = new WalWriter().begin().metadata(memberId, 1n);
   for (let index = 1n; index <= 5n; index++) wal.entry(index, 2n, put('base', 'old'));
-  return wal.state(2n, 5n);
+  return wal.state(2n, 5n).snapshot(5n, 2n, voters);
 }
 
 const live = (directory: DataDirectory): string[] =>
@@ -181,7 +183,6 @@ describe('replay against a model of the key space', () => {
         records: model.records,
         leases: [...model.leases].map(([id, ttl]) => ({ id, ttl })),
         meta: { consistent_index: uint64(BigInt(applied)) },
-        voters: [memberId],
       });
       for (const action of steps.slice(applied)) apply(model, action);
       const wal = new WalWriter().begin().metadata(memberId, 1n);
@@ -199,19 +200,23 @@ describe('replay against a model of the key space', () => {
 
 describe('the end of the log', () => {
   test('beyond the commit index counts for a member that is alone, and not for one of several', () => {
-    const wal = beginWal().entry(6n, 2n, put('a', '1')).state(2n, 6n).entry(7n, 2n, put('b', '2')).end(4096);
-    writeWal(wal);
     writeBase();
-    use((directory) => {
-      expect(live(directory)).toEqual(['a=1', 'b=2', 'base=old']);
-      expect(directory.replayed.beyondCommit).toEqual({ entries: 1, applied: true });
+    const write = (voters?: readonly bigint[]): void => {
+      const wal = beginWal(voters).entry(6n, 2n, put('a', '1')).state(2n, 6n);
+      writeWal(wal.entry(7n, 2n, put('b', '2')).end(4096));
+    };
+    write();
+    use(({ agreement, replayed }) => {
+      expect(agreement).toMatchObject({ upTo: 7n, doubt: undefined, voters: { all: 1, given: 1 } });
+      expect(replayed).toMatchObject({ beyondCommit: { entries: 1, applied: true }, leftOut: 0 });
     });
-    writeBase([memberId, otherMember]);
-    use((directory) => {
-      expect(live(directory)).toEqual(['a=1', 'base=old']);
-      expect(directory.replayed.beyondCommit).toEqual({ entries: 1, applied: false });
+    expect(use(live)).toEqual(['a=1', 'b=2', 'base=old']);
+    write([memberId, otherMember]);
+    use(({ agreement, replayed }) => {
+      expect(agreement).toMatchObject({ upTo: 6n, doubt: 'few-voters', voters: { all: 2, given: 1 } });
+      expect(replayed).toMatchObject({ beyondCommit: { entries: 1, applied: false }, leftOut: 1 });
     });
-    expect(use(({ revision }) => revision, { beyondCommit: 'all' })).toBe(4n);
+    expect(use(live)).toEqual(['a=1', 'base=old']);
   });
 
   test('is what a later leader wrote, where it overruled an earlier one', () => {
@@ -390,6 +395,17 @@ describe('a write cut short', () => {
     expect(() => openCut(torn)).toThrow(expect.objectContaining({ code: 'WAL_CORRUPT' }));
   });
 
+  test('is damage where the length is more than any record has', () => {
+    writeBase();
+    const { bytes, start } = logOf(Buffer.alloc(3000, 1));
+    const length = 5 * 1024 ** 3;
+    bytes.writeBigUInt64LE(BigInt(length), start);
+    const path = join(folder, 'wal', walFileName(0, 0n));
+    writeFileSync(path, bytes);
+    truncateSync(path, start + 8 + length);
+    expect(() => openDataDirectory(folder)).toThrow(/record at byte \d+ claims 5368709120 bytes/);
+  });
+
   test('never gives anything but a store or a CorruptFileError, whatever the damage', () => {
     writeBase();
     const { bytes } = logOf(Buffer.alloc(900, 7));
@@ -497,7 +513,6 @@ describe('where the files are', () => {
     writeStore(join(snap, '0000000000000014.snap.db'), {
       records: [{ main: 9n, sub: 0n, key: Buffer.from('base'), put: record }],
       meta: { consistent_index: uint64(20n) },
-      voters: [memberId, otherMember],
     });
     writeFileSync(join(snap, '0000000000000002-0000000000000014.snap'), '');
     const wal = beginWal().entry(21n, 2n, put('a', '1')).state(2n, 21n);

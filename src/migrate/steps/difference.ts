@@ -1,8 +1,9 @@
+import { FerryError } from '../../core/errors.js';
 import { applyDifference } from '../../restore/apply-difference.js';
 import { planDifference, type KeyListing } from '../../restore/difference.js';
 import { applyLoad } from '../../restore/load.js';
 import { planLoad } from '../../restore/load-plan.js';
-import { openStore } from '../../snapshot/open.js';
+import { openStore, type OpenedStore } from '../../snapshot/open.js';
 import { carriedOf } from '../configuration.js';
 import type { FactsOf } from '../facts.js';
 import { factsOf } from '../journal.js';
@@ -17,18 +18,30 @@ export const differenceStep: Step<'difference'> = {
   async run(step) {
     const stopped = await openStore(step.source.dataDirectory, step.context);
     try {
+      assertWhole(stopped);
       const now = carriedOf(step.settings, stopped);
       const carried = step.resumed ? await makeEqual(step, now) : await carryChanges(step, now);
       return {
         ...carried,
         sourceRevision: String(stopped.revision),
-        walEntries: stopped.replay?.entries ?? 0,
+        walEntries: stopped.stopped?.directory.replayed.entries ?? 0,
       };
     } finally {
       stopped.close();
     }
   },
 };
+
+/** Of a backend that is one of several, others may hold more: what it acknowledged would be lost unseen. */
+function assertWhole({ path, stopped }: OpenedStore): void {
+  if (stopped?.agreement.doubt === undefined) return;
+  throw new FerryError({
+    kind: 'integrity',
+    code: 'SOURCE_INCOMPLETE',
+    message: `${path} alone does not tell all that was acknowledged: it is not its cluster's only voting member, or its log does not say.`,
+    hint: 'For a cluster of backends stop all of them, and give all their directories to restore etcd, each with --data-dir.',
+  });
+}
 
 type Carried = Omit<FactsOf<'difference'>, 'sourceRevision' | 'walEntries'>;
 

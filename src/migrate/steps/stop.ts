@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findHolder } from '../../bolt/data-directory.js';
+import { findHolder } from '../../bolt/in-use.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { diagnose } from '../../etcd/diagnose.js';

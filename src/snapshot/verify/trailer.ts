@@ -1,6 +1,7 @@
+import { CorruptFileError } from '../../bolt/corrupt.js';
 import { FileWindow } from '../../bolt/file-window.js';
 import { readMetaAt } from '../../bolt/meta.js';
-import { openSource, type FileSource } from '../../bolt/store-file.js';
+import { openSnapshot, openSource, type FileSource } from '../../bolt/store-file.js';
 import { checkTrailer } from '../../bolt/trailer.js';
 import type { LayerRecord } from './layers.js';
 
@@ -20,8 +21,10 @@ export async function verifyTrailer(plain: FileSource, layer: LayerRecord): Prom
 }
 
 /**
- * Where the sha256 of a snapshot has been, if only that was cut off. A snapshot is a copy that ends with its last
- * page and has one meta page twice; the file of a running etcd has two of different transactions, and room to grow.
+ * Where the sha256 of a snapshot has been, if only that was cut off. A snapshot is a copy that ends with its last page, and
+ * has one meta page twice, the second with the transaction before. The file of an etcd that ran has room to grow behind its
+ * last page. One that was made of a snapshot has not, until it grows; closed cleanly, its last transaction changed nothing,
+ * and half of the time its two meta pages lie as in a snapshot.
  */
 function placeOfLostTrailer(plain: FileSource): number | undefined {
   const opened = openSource(plain);
@@ -35,8 +38,25 @@ function placeOfLostTrailer(plain: FileSource): number | undefined {
       first.root === second.root &&
       first.highWaterMark === second.highWaterMark &&
       first.txid === second.txid + 1n;
-    return copied && file.size === first.highWaterMark * first.pageSize ? file.size : undefined;
+    if (!copied || file.size !== first.highWaterMark * first.pageSize) return undefined;
+    // bbolt itself puts the meta of an even transaction first.
+    const isSurelyCopied = first.txid % 2n === 1n;
+    return isSurelyCopied || !isOfRestoredCluster(plain) ? file.size : undefined;
   } finally {
     opened.close();
+  }
+}
+
+/** Each revision takes an entry of the log. A restore keeps the revisions, and begins the log again. */
+function isOfRestoredCluster(plain: FileSource): boolean {
+  try {
+    const store = openSnapshot(plain);
+    const { revision, consistentIndex = 0n } = store;
+    store.close();
+    return consistentIndex + 1n < revision;
+  } catch (error) {
+    // What is damaged is told by the layers to come.
+    if (error instanceof CorruptFileError) return false;
+    throw error;
   }
 }

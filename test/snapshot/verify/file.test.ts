@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { deepVerify } from '../../../src/restore/deep-verify.js';
 import type { Manifest } from '../../../src/snapshot/manifest.js';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
 import { silentContext } from '../../restore/silent-context.js';
 import { etcdBinaries, newestEtcdVersion } from '../../support/etcd.js';
+import { fixture } from '../../bolt/truth.js';
 import { unpackFixture } from '../../bolt/unpack.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { archiveOf, recordedPath, recordings, trailerLength } from './recorded.js';
@@ -101,6 +103,24 @@ describe('a bare db file', () => {
       const verification = await verifyFile(silentContext(), `${folder}/member/snap/db`);
       expect(verification.findings).toEqual([]);
       expect(verification).toMatchObject({ revision: flags.length > 0 ? 1088n : 88n, keys: 63 });
+    }
+  });
+
+  /** The trap: it has not grown yet, and its last transaction changed nothing, as the copy that a snapshot is. */
+  it('fresh from a restore by etcdctl 3.4 is no snapshot that was cut off', async () => {
+    const file = gunzipSync(readFileSync(fixture('stopped-members/fresh-from-3.4.db.gz')));
+    const verification = await verifyBytes(file);
+    expect(verification.findings).toEqual([]);
+    expect(layerOf(verification, 'trailer').status).toBe('absent');
+  });
+
+  it('that a tool has opened after a restore is no snapshot that was cut off', async () => {
+    const { etcdutl } = etcdBinaries(newestEtcdVersion);
+    const folder = testPath('opened');
+    execFileSync(etcdutl!, ['snapshot', 'restore', small, '--data-dir', folder], { stdio: 'pipe' });
+    for (let i = 0; i < 2; i++) {
+      execFileSync(etcdutl!, ['hashkv', `${folder}/member/snap/db`], { stdio: 'pipe' });
+      expect((await verifyFile(silentContext(), `${folder}/member/snap/db`)).findings).toEqual([]);
     }
   });
 
