@@ -7,14 +7,14 @@ import type { SnapshotSource } from './snapshot-source.js';
 /** What is known of a snapshot once it is whole. */
 export interface SnapshotFacts extends Pick<Manifest, 'plain' | 'stored' | 'tool'> {
   readonly createdAt: Date;
-  readonly source: Pick<SnapshotSource, 'member'>;
+  readonly source: Pick<SnapshotSource, 'member' | 'mayLack'>;
   readonly contents: StoreContents;
   readonly encryption?: Encryption;
 }
 
 export function newManifest(facts: SnapshotFacts): Manifest {
   const { contents, plain, stored, tool, encryption } = facts;
-  const { member } = facts.source;
+  const { member, mayLack } = facts.source;
   return {
     format: 'sensu-ferry',
     version: 1,
@@ -41,7 +41,10 @@ export function newManifest(facts: SnapshotFacts): Manifest {
     plain,
     stored,
     ...(encryption && { encrypted: encryptionFacts(encryption) }),
-    notIncluded: ['backend.yml, environment files and TLS files of the backends'],
+    notIncluded: [
+      'backend.yml, environment files and TLS files of the backends',
+      ...(mayLack === undefined ? [] : [mayLack]),
+    ],
   };
 }
 

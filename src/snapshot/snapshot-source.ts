@@ -16,6 +16,8 @@ export interface SnapshotSource {
   /** An endpoint or a folder, for sentences. */
   readonly place: string;
   readonly member: SourceMember;
+  /** What may be missing in it that the cluster had; undefined when nothing is. */
+  readonly mayLack?: string | undefined;
   /** About how many bytes will come. */
   readonly size: number;
   /** The snapshot, its sha256 at the end. */

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { agreementOf, contradiction, sharedUpTo, type Agreement, type MemberLog } from '../bolt/agreement.js';
+import { agreementOf, contradiction, sharedUpTo, type Agreement } from '../bolt/agreement.js';
 import { replayingDirectory, type DataDirectory } from '../bolt/data-directory.js';
 import { placeOf } from '../bolt/data-layout.js';
 import { openStoppedLog, type StoppedLog } from '../bolt/stopped-log.js';

@@ -21,13 +21,14 @@ export async function planColdSave(
 
 async function stoppedMember(
   context: Context,
-  { newest, directory }: StoppedMembers,
+  { newest, directory, agreement }: StoppedMembers,
 ): Promise<SnapshotSource> {
   const { path, memberId = 0n, clusterId = 0n, clusterVersion = 'unknown' } = directory;
   const snapshot = await layOut(context, directory);
   return {
     place: path,
     member: { name: newest.name, id: memberId, clusterId, etcdVersion: clusterVersion },
+    ...(agreement.doubt && { mayLack: 'writes that were acknowledged shortly before the members stopped' }),
     size: snapshot.size,
     bytes: () => pieces(snapshot, path),
     sensuClusterId: () => Promise.resolve(clusterIdIn(directory)),

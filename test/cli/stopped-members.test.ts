@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentContext } from '../restore/silent-context.js';
+import { openStore } from '../../src/snapshot/open.js';
 import { openStoppedMembers } from '../../src/snapshot/stopped-members.js';
 import { unpackFixture } from '../bolt/unpack.js';
 import { expectFailure, ferry, testFolder } from './ferry.js';
@@ -110,6 +111,11 @@ describe('a command that takes --data-dir', () => {
       ...{ revision: '741', doubt: 'few-voters', voters: { all: 3, given: 1 } },
       member: { leftOut: 1 },
     });
+    const archive = await openStore((JSON.parse(alone.stdout) as { path: string }).path, silentContext());
+    archive.close();
+    expect(archive.manifest!.notIncluded).toContain(
+      'writes that were acknowledged shortly before the members stopped',
+    );
     expect(await save(m1, m2)).toMatchObject({ code: 0, stderr: '' });
     const dump = await ferry(['dump', '--from', m1, '--accept-loss']);
     expect(dump).toMatchObject({ code: 3 });
