@@ -15,5 +15,7 @@ test('the difference is not taken from one of several members', async () => {
   });
   unpackFixture('stopped-members/killed-leader-first.tar.gz', folder);
   const step = { context: silentContext(), source: { dataDirectory: join(folder, 'm1') } };
-  await expect(differenceStep.run(step as StepContext)).rejects.toMatchObject({ code: 'SOURCE_INCOMPLETE' });
+  await expect(differenceStep.run(step as unknown as StepContext)).rejects.toMatchObject({
+    code: 'SOURCE_INCOMPLETE',
+  });
 });
