@@ -207,6 +207,11 @@ export interface EtcdClient {
   readonly cluster: Cluster;
   range(request: RangeRequest): Promise<RangeResult>;
   txn(request: TxnRequest): Promise<TxnResult>;
+  /**
+   * Whether etcd takes a request that puts this key alone; false for one above its limit. Nothing is written. True where
+   * the user may not write there: what etcd answers then is another matter.
+   */
+  takes(put: WriteOperation & { readonly type: 'put' }): Promise<boolean>;
   /** Grants a lease with the id it had. `exists`: the id is taken already, with whatever TTL. */
   grantLease(lease: Lease): Promise<'granted' | 'exists'>;
   /** Ends the lease and deletes its keys. False when there is no such lease. */

@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import type { Lease, LeaseId } from '../store/view.js';
+import type { Lease, LeaseId, Revision } from '../store/view.js';
 import { createAuth } from './auth.js';
 import type {
   Alarm,
@@ -26,13 +26,12 @@ import {
   membersCall,
   rangeCall,
   readAlarms,
-  readBlob,
   readMembers,
   readRange,
   readStatus,
-  snapshotPath,
   statusCall,
 } from './messages.js';
+import { readSnapshot } from './snapshot-stream.js';
 import { surveyCluster } from './survey.js';
 import { Transport } from './transport.js';
 import { leaseIdOf, revisionOf } from './wire.js';
@@ -68,6 +67,10 @@ export async function connect(options: ConnectOptions): Promise<EtcdClient> {
 
 const nothing = Buffer.alloc(0);
 
+const neverReached = (2n ** 63n - 1n) as Revision;
+/** What protobuf adds to the key of a guard. */
+const guardFraming = 24;
+
 class GrpcEtcdClient implements EtcdClient {
   readonly endpoints: readonly string[];
   readonly cluster: Cluster;
@@ -101,6 +104,18 @@ class GrpcEtcdClient implements EtcdClient {
       failure: [],
     });
     return { revision: revisionOf(answer.header.revision), succeeded: answer.succeeded };
+  }
+
+  async takes(put: WriteOperation & { readonly type: 'put' }): Promise<boolean> {
+    // The guard, which never holds, takes a part of the request too: of the value so much is left out.
+    const value = put.value.subarray(Math.min(put.value.length, put.key.length + guardFraming));
+    try {
+      await this.txn({ guards: [{ key: put.key, modRevision: neverReached }], writes: [{ ...put, value }] });
+    } catch (error) {
+      if (hasCode(error, 'REQUEST_TOO_LARGE')) return false;
+      if (!hasCode(error, 'ETCD_PERMISSION_DENIED')) throw error;
+    }
+    return true;
   }
 
   async grantLease({ id, ttl }: Lease): Promise<'granted' | 'exists'> {
@@ -159,23 +174,9 @@ class GrpcEtcdClient implements EtcdClient {
     await this.#write('KV', 'compact', { revision: String(revision), physical: true });
   }
 
-  async *snapshot(endpoint: string): AsyncIterable<Buffer> {
+  snapshot(endpoint: string): AsyncIterable<Buffer> {
     const [url] = normalizeEndpoints([endpoint]);
-    const stream = await this.#transport.openServerStream(url!, snapshotPath, nothing);
-    const idle = new IdleGuard(stream, this.#transport.deadlineMs);
-    try {
-      idle.waits();
-      for await (const answer of stream) {
-        idle.rests();
-        yield readBlob(answer);
-        idle.waits();
-      }
-    } catch (error) {
-      this.#transport.throwIfAborted();
-      throw idle.expired ? stalled(url!, this.#transport.deadlineMs) : this.#transport.failureOf(error, url);
-    } finally {
-      idle.end();
-    }
+    return readSnapshot(this.#transport, url!);
   }
 
   async close(): Promise<void> {
@@ -212,44 +213,4 @@ function wireOperation(operation: WriteOperation): object {
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof FerryError && error.code === code;
-}
-
-/**
- * Ends a stream on which nothing comes for a while: a deadline for the whole would cut a large store short. The
- * time that the reader takes for what has come does not count; its disk may be slow.
- */
-class IdleGuard {
-  expired = false;
-  #waitingSince: number | undefined;
-  readonly #watch: NodeJS.Timeout;
-
-  constructor(stream: { cancel(): void }, idleMs: number) {
-    const look = (): void => {
-      if (this.#waitingSince === undefined || performance.now() - this.#waitingSince < idleMs) return;
-      this.expired = true;
-      stream.cancel();
-    };
-    this.#watch = setInterval(look, idleMs / 8);
-  }
-
-  waits(): void {
-    this.#waitingSince = performance.now();
-  }
-
-  rests(): void {
-    this.#waitingSince = undefined;
-  }
-
-  end(): void {
-    clearInterval(this.#watch);
-  }
-}
-
-function stalled(endpoint: string, idleMs: number): FerryError {
-  return new FerryError({
-    kind: 'unreachable',
-    code: 'SNAPSHOT_STALLED',
-    message: `The snapshot of ${endpoint} stalled: nothing came for ${idleMs / 1000} s.`,
-    hint: 'Look at the network and at the disk of that member, then try again.',
-  });
 }

@@ -97,13 +97,15 @@ function tryTls(
 
 function connected(socket: net.Socket, event: string, timeout = timeoutMs): Promise<Fault | undefined> {
   return new Promise((resolve) => {
+    // Not the socket's own time-out, which each byte of a server that drips would put off.
+    const deadline = setTimeout(() => {
+      finish('ETIMEDOUT');
+    }, timeout);
     const finish = (fault: Fault | undefined): void => {
+      clearTimeout(deadline);
       socket.destroy();
       resolve(fault);
     };
-    socket.setTimeout(timeout, () => {
-      finish('ETIMEDOUT');
-    });
     socket.once('error', (error) => {
       finish(systemCode(error) ?? error.message);
     });

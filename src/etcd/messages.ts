@@ -4,7 +4,7 @@ import { KeyValueView } from '../bolt/key-value.js';
 import { FerryError } from '../core/errors.js';
 import type { LeaseId, Revision, StoreEntry } from '../store/view.js';
 import type { Alarm, Credentials, Member, MemberStatus, RangeRequest, RangeResult } from './client.js';
-import type { DirectCall } from './transport.js';
+import type { DirectCall } from './member-transport.js';
 
 /**
  * The calls that a snapshot takes, which this program sends and reads itself: docs/decisions/0014-direct-calls.md.
@@ -204,9 +204,12 @@ export function readRange(bytes: Buffer): RangeResult {
   return { ...range, entries };
 }
 
-/** The next bytes of the snapshot, a part of the answer's own. */
-export function readBlob(bytes: Buffer): Buffer {
-  let blob = nothing;
-  readAnswer(bytes, { 3: (reader) => (blob = reader.view()) });
-  return blob;
+/** The next bytes of the snapshot, a part of the answer's own, and how many of the database are left after them. */
+export function readBlob(bytes: Buffer): { readonly blob: Buffer; readonly remaining: bigint } {
+  const part = { blob: nothing, remaining: 0n };
+  readAnswer(bytes, {
+    2: (reader) => (part.remaining = reader.uint64()),
+    3: (reader) => (part.blob = reader.view()),
+  });
+  return part;
 }

@@ -1,6 +1,7 @@
 import { sensuRoot, singleKey } from '../store/sensu-root.js';
 import { alarmsCall, rangeCall, readHeader, readStatus, statusCall } from './messages.js';
-import type { Door, Transport } from './transport.js';
+import type { Door } from './member-transport.js';
+import type { Transport } from './transport.js';
 
 const rounds = 3;
 

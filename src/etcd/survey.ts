@@ -15,7 +15,8 @@ import {
 import { hostOf } from './endpoints.js';
 import { membersCall, rangeCall, readHeader, readMembers } from './messages.js';
 import { isSameServer } from './same-server.js';
-import type { Door, Transport } from './transport.js';
+import type { Door } from './member-transport.js';
+import type { Transport } from './transport.js';
 
 /** Members learn of a change of members one after the other: so often, and so long apart, they are asked again. */
 const attempts = 5;

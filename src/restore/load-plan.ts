@@ -7,6 +7,7 @@ import { readAlongside } from './alongside.js';
 import { showKey, showKeys } from '../sensu/key-name.js';
 import type { KeyPair } from '../store/merge-by-key.js';
 import { hasEveryLease, leaseOf, leasesById, selectEntries, wholeStore, type Part } from './part.js';
+import { valueTooLarge } from './transaction.js';
 import { existingLeases, readLeases, refuseForeignKeys } from './target-leases.js';
 
 export interface LoadOptions {
@@ -43,7 +44,7 @@ export interface LoadPlan {
 
 /**
  * Looks at source and target and writes nothing.
- * @throws FerryError TARGET_NOT_EMPTY, LEASE_TAKEN, TARGET_ALARM (all `refused`)
+ * @throws FerryError TARGET_NOT_EMPTY, LEASE_TAKEN, TARGET_ALARM, VALUE_TOO_LARGE (all `refused`)
  */
 export async function planLoad(
   context: Context,
@@ -68,10 +69,12 @@ export async function planLoad(
     if (existing === 'refuse') comparison.refuseConflicts();
   }
   await refuseTakenLeases(client, leases, part);
+  const tallied = tally.finish(part);
+  if (comparison.alreadyThere < tallied.keys) await refuseTooLarge(client, tally.largestEntry);
   return {
     part,
     existing,
-    source: tally.finish(part),
+    source: tallied,
     alreadyThere: comparison.alreadyThere,
     onTarget: comparison.onTarget,
   };
@@ -102,6 +105,14 @@ async function refuseTakenLeases(
     const wanted = leases.get(id)!;
     if (state.ttl !== wanted.ttl) refuseForeignKeys(wanted, state, (key) => isInPart(key, part));
   }
+}
+
+/** etcd shows its limit nowhere, and a store must not be half loaded when a value above it comes up. */
+async function refuseTooLarge(client: EtcdClient, largest: StoreEntry | undefined): Promise<void> {
+  if (largest === undefined) return;
+  const { key, value } = largest;
+  if (await client.takes({ type: 'put', key, value })) return;
+  throw valueTooLarge(largest, 'then run this again');
 }
 
 /** Whether the part would take the key, as far as the key tells. */
@@ -147,7 +158,7 @@ class Tally {
   #keys = 0;
   #ephemeralKeys = 0;
   #bytes = 0;
-  #largest: StoreEntry | undefined;
+  largestEntry: StoreEntry | undefined;
 
   constructor(leases: ReadonlyMap<LeaseId, Lease>) {
     this.#leases = leases;
@@ -169,19 +180,20 @@ class Tally {
       }
       this.#keys += 1;
       this.#bytes += entry.key.length + entry.value.length;
-      if (this.#largest === undefined || entry.value.length > this.#largest.value.length) {
-        this.#largest = entry;
+      if (this.largestEntry === undefined || entry.value.length > this.largestEntry.value.length) {
+        this.largestEntry = entry;
       }
     }
   }
 
   finish(part: Part): SourceTally {
+    const largest = this.largestEntry;
     return {
       keys: this.#keys,
       ephemeralKeys: this.#ephemeralKeys,
       bytes: this.#bytes,
       leases: hasEveryLease(part) ? this.#leases.size : this.#held.size,
-      largest: this.#largest && { key: showKey(this.#largest.key), bytes: this.#largest.value.length },
+      largest: largest && { key: showKey(largest.key), bytes: largest.value.length },
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes, formatCount } from '../core/units.js';
+import { formatBytes } from '../core/units.js';
 import type { EtcdClient, MemberStatus, TlsFiles } from '../etcd/client.js';
 import { readServerHttpFacts } from '../etcd/server-http.js';
 import type { OpenedStore } from '../snapshot/open.js';
@@ -8,9 +8,6 @@ import type { StoreView } from '../store/view.js';
 import { applyLoad, type LoadResult } from './load.js';
 import { planLoad, type LoadOptions, type LoadPlan } from './load-plan.js';
 import { verifyCopy, type VerifiedCopy } from './verify-copy.js';
-
-/** etcd's default for the size of a request. */
-const defaultRequestBytes = 1_572_864;
 
 export interface TargetFacts {
   readonly endpoints: readonly string[];
@@ -58,7 +55,7 @@ export async function planRestoreEtcd(
     source: { path, kind, revision, hashChecked },
     target,
     load,
-    warnings: [...unchecked(source), ...largeValue(load), ...tightQuota(target, load)],
+    warnings: [...unchecked(source), ...tightQuota(target, load)],
   };
 }
 
@@ -150,13 +147,6 @@ function tightQuota(target: TargetFacts, load: LoadPlan): string[] {
   if (free === undefined || missingBytes(load) * 1.4 <= free) return [];
   return [
     `The target has room for ${formatBytes(free)} only: that may be too little. If it fills up, raise --quota-backend-bytes and run this again.`,
-  ];
-}
-
-function largeValue({ source: { largest } }: LoadPlan): string[] {
-  if (largest === undefined || largest.bytes + 1024 <= defaultRequestBytes) return [];
-  return [
-    `The value of ${largest.key} has ${formatCount(largest.bytes)} bytes: should the target refuse it, its members need a --max-request-bytes above that.`,
   ];
 }
 

@@ -113,7 +113,7 @@ async function writeUnguarded(
 ): Promise<void> {
   const { operation, guard } = write;
   if (!isTooLarge(error)) throw error;
-  if (guard === undefined) throw valueTooLarge(operation, error);
+  if (guard === undefined) throw tooLarge(operation, error);
   const { entries } = await client.range({ start: operation.key, end: after(operation.key), keysOnly: true });
   if ((entries[0]?.modRevision ?? noRevision) !== (guard === 'vacant' ? noRevision : guard)) {
     await settleTransaction(client, await unsettled(client, [write]), signal);
@@ -122,7 +122,7 @@ async function writeUnguarded(
   try {
     await client.txn({ writes: [operation] });
   } catch (unguardedError) {
-    throw isTooLarge(unguardedError) ? valueTooLarge(operation, unguardedError) : unguardedError;
+    throw isTooLarge(unguardedError) ? tooLarge(operation, unguardedError) : unguardedError;
   }
 }
 
@@ -176,15 +176,25 @@ function hasTooManyOperations(error: unknown): boolean {
   return error instanceof FerryError && error.code === 'TOO_MANY_OPERATIONS';
 }
 
-function valueTooLarge(operation: WriteOperation, cause: unknown): FerryError {
-  const bytes = operation.type === 'put' ? operation.value.length : 0;
+function tooLarge(operation: WriteOperation, cause: unknown): FerryError {
+  const { key } = operation;
+  const value = operation.type === 'put' ? operation.value : Buffer.alloc(0);
+  return valueTooLarge({ key, value }, 'then run this again: it goes on where it stopped', cause);
+}
+
+/** `andThen`: what to do with the larger limit. */
+export function valueTooLarge(
+  { key, value }: Pick<StoreEntry, 'key' | 'value'>,
+  andThen: string,
+  cause?: unknown,
+): FerryError {
   // etcd counts the whole request; what it leaves a value is less by the key, its guard and the framing.
-  const needed = Math.ceil((bytes + 2 * operation.key.length + 1024) / 1024) * 1024;
+  const needed = Math.ceil((value.length + 2 * key.length + 1024) / 1024) * 1024;
   return new FerryError({
     kind: 'refused',
     code: 'VALUE_TOO_LARGE',
-    message: `The target refuses the value of ${showKey(operation.key)}, ${formatBytes(bytes)}, as too large.`,
-    hint: `Start every member of the target with --max-request-bytes ${needed} or more, then run this again: it goes on where it stopped.`,
+    message: `The target refuses the value of ${showKey(key)}, ${formatBytes(value.length)}, as too large.`,
+    hint: `Start every member of the target with --max-request-bytes ${needed} or more, ${andThen}.`,
     cause,
   });
 }

@@ -159,6 +159,25 @@ test('a host that accepts and then keeps silent is given up within the deadline'
   expect(performance.now() - began).toBeLessThan(6000);
 });
 
+// Each byte would put off a socket's own time-out.
+test('a host that drips its handshake is given up within the deadline', async () => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    // The head of a TLS record that is never complete.
+    socket.write(Buffer.from([0x16, 0x03, 0x03, 0x40, 0x00]));
+    const drip = setInterval(() => socket.write(Buffer.alloc(1)), 500);
+    socket.on('close', () => {
+      clearInterval(drip);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as net.AddressInfo;
+  expect(await failureOf({ endpoints: [`https://127.0.0.1:${port}`] })).toMatchObject({
+    code: 'ENDPOINT_TIMEOUT',
+  });
+});
+
 test('a request that the only member does not answer ends with its deadline', async () => {
   const etcd = await startEtcd({ until: 'test' });
   const client = await etcd.connect({ deadlineMs: 1000 });

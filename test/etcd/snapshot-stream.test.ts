@@ -1,12 +1,18 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { ProtoWriter } from '../../src/bolt/proto-writer.js';
 import type { EtcdClient } from '../../src/etcd/client.js';
+import { connect } from '../../src/etcd/connect.js';
+import { snapshotPath } from '../../src/etcd/messages.js';
 import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
 
 /** Enough that a snapshot does not fit into the windows and buffers between etcd and its reader. */
@@ -104,4 +110,60 @@ test('an aborted signal ends the stream with its reason', async () => {
   await parts.next();
   abort.abort(new Error('interrupted'));
   await expect(read({ [Symbol.asyncIterator]: () => parts })).rejects.toThrow('interrupted');
+});
+
+/** A client of a server that lists one member, and streams blobs as the test says. */
+async function clientOf(
+  send: (blob: (bytes: Buffer, remaining: number) => void) => void,
+): Promise<EtcdClient> {
+  const server = createServer().on('stream', (stream, { ':path': path }) => {
+    stream.on('error', () => undefined);
+    const isSnapshot = path === snapshotPath;
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: !isSnapshot });
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers({ 'grpc-status': '0' });
+    });
+    if (!isSnapshot) stream.end(framed(Buffer.alloc(0)));
+    else
+      send((bytes, remaining) => {
+        if (!stream.destroyed)
+          stream.write(framed(new ProtoWriter().number(2, remaining).bytes(3, bytes).finish()));
+      });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const client = await connect({ endpoints: [`http://127.0.0.1:${port}`], deadlineMs: 1000 });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+function framed(message: Buffer): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+test('a member that sends more than it has announced is left', async () => {
+  const client = await clientOf((blob) => {
+    blob(Buffer.alloc(5000), 5000);
+    for (let more = 0; more < 3; more += 1) blob(Buffer.alloc(5000), 0);
+  });
+  await expect(read(client.snapshot(client.endpoints[0]!))).rejects.toMatchObject({
+    code: 'SNAPSHOT_TOO_LONG',
+  });
+});
+
+// Each message would put off a time-out that only waits for the next.
+test('a member that sends a byte now and then is left', async () => {
+  const client = await clientOf((blob) => {
+    const drip = setInterval(blob, 100, Buffer.alloc(1), 1_000_000);
+    onTestFinished(() => {
+      clearInterval(drip);
+    });
+  });
+  await expect(read(client.snapshot(client.endpoints[0]!))).rejects.toMatchObject({
+    code: 'SNAPSHOT_STALLED',
+  });
 });

@@ -13,7 +13,15 @@ import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../../src/
 
 /** What the engine asks of etcd. */
 type Used =
-  'range' | 'txn' | 'grantLease' | 'revokeLease' | 'leaseIds' | 'leaseState' | 'alarms' | 'keepLeases';
+  | 'range'
+  | 'txn'
+  | 'takes'
+  | 'grantLease'
+  | 'revokeLease'
+  | 'leaseIds'
+  | 'leaseState'
+  | 'alarms'
+  | 'keepLeases';
 
 /**
  * etcd's rules on a map, without history: for what a real one does only by chance, such as losing an answer.
@@ -60,6 +68,10 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
     if (succeeded) this.#apply(request);
     this.afterTxn(request);
     return { revision: this.#revision as Revision, succeeded };
+  }
+
+  takes(put: TxnRequest['writes'][number]): Promise<boolean> {
+    return Promise.resolve(writtenBytes(put) <= this.maxRequestBytes);
   }
 
   grantLease({ id, ttl }: Lease): Promise<'granted' | 'exists'> {

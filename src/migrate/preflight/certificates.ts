@@ -139,13 +139,14 @@ function serverCertificate(
   return new Promise((resolve) => {
     const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
     const socket = tls.connect({ host, port, ...files, ...servername, rejectUnauthorized: false });
+    const deadline = setTimeout(() => {
+      finish(undefined);
+    }, handshakeTimeoutMs);
     const finish = (certificate: X509Certificate | undefined): void => {
+      clearTimeout(deadline);
       socket.destroy();
       resolve(certificate);
     };
-    socket.setTimeout(handshakeTimeoutMs, () => {
-      finish(undefined);
-    });
     socket.once('secureConnect', () => {
       finish(socket.getPeerX509Certificate());
     });
