@@ -1,5 +1,6 @@
 import { FerryError } from '../core/errors.js';
 import type { ApiConnection } from '../sensu/api/connection.js';
+import { noApiAt } from '../sensu/api/faults.js';
 import { listResources } from '../sensu/api/resources.js';
 import { apiRoutes, routeOf, type ApiRoute } from '../sensu/api/routes.js';
 import { textAt, type ApiResource } from '../sensu/resources/api-value.js';
@@ -100,6 +101,7 @@ export class ApiSource implements SkipList {
     } catch (error) {
       const reason = error instanceof FerryError ? reasons[error.code] : undefined;
       if (reason === undefined || count > 0) throw error;
+      if (reason === 'missing' && isEverywhere(route)) throw noApiAt(this.#api.shownUrl);
       return reason;
     }
   }
@@ -125,6 +127,11 @@ export class ApiSource implements SkipList {
     }
     return this.#namespaces;
   }
+}
+
+/** Pipelines came with 6.5; all other open types each release of Sensu 6 has. */
+function isEverywhere({ type, apiVersion }: ApiRoute): boolean {
+  return apiVersion === 'core/v2' && type !== 'Pipeline';
 }
 
 function typesWithoutRoute({ commercial }: Selection): SkippedType[] {

@@ -162,6 +162,16 @@ describe('a type that an API refuses', () => {
     ]);
   });
 
+  /** The trap: behind a wrong path everything is missing, and a dump of nothing passed for one of an empty Sensu. */
+  it('although each release has it says that there is no API', async () => {
+    const api = await apiOf(() => sensu(404, 2));
+    for (const types of ['checks', 'namespaces', 'all']) {
+      const failure = await failureOf(readAll(new ApiSource(api, parseSelection({ types }))));
+      expect(failure).toMatchObject({ kind: 'usage', code: 'API_NOT_THERE' });
+      expect(failure.message).toContain(api.shownUrl);
+    }
+  });
+
   /** A list that was begun must not pass for the whole of it. */
   it('in the middle of its list ends the dump', async () => {
     const api = await apiOf(({ path }) => {

@@ -1,9 +1,11 @@
 import type { Context } from '../../core/context.js';
+import { FerryError } from '../../core/errors.js';
 import { dumpError } from '../../dump/read/place.js';
 import { readDump, type DumpAccess } from '../../dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
 import type { EtcdClient } from '../../etcd/client.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
+import { noApiAt } from '../../sensu/api/faults.js';
 import { listResources } from '../../sensu/api/resources.js';
 import { routeOf } from '../../sensu/api/routes.js';
 import { textAt, without, type ApiResource } from '../../sensu/resources/api-value.js';
@@ -104,14 +106,21 @@ function withoutClearPassword(resource: DumpResource): ApiResource {
   return { ...resource, spec: without(resource.spec, ['password']) };
 }
 
+/** Asked for whatever the dump holds: where there is no API, each resource would pass for one to create. */
 async function namespacesOf(
   api: ApiConnection,
   resources: readonly DumpResource[],
 ): Promise<ReadonlySet<string>> {
   const names = new Set(resources.filter(({ type }) => type === 'Namespace').map(({ name }) => name));
-  if (resources.every(({ namespace }) => namespace === undefined || names.has(namespace))) return names;
-  for await (const { metadata } of listResources(api, routeOf('Namespace', 'core/v2')!)) {
-    names.add(textAt(metadata, 'name'));
+  const isComplete = resources.every(({ namespace }) => namespace === undefined || names.has(namespace));
+  try {
+    for await (const { metadata } of listResources(api, routeOf('Namespace', 'core/v2')!)) {
+      names.add(textAt(metadata, 'name'));
+    }
+  } catch (error) {
+    if (!(error instanceof FerryError)) throw error;
+    if (error.code === 'API_NOT_FOUND') throw noApiAt(api.shownUrl);
+    if (error.code !== 'API_FORBIDDEN' || !isComplete) throw error;
   }
   return names;
 }

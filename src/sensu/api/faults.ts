@@ -13,6 +13,30 @@ export function unusable(url: URL, fault: string): FerryError {
   });
 }
 
+/**
+ * Sensu has these paths whatever its release: where they are missing, the requests go elsewhere.
+ * @param at The URL that was given, as it may be shown.
+ */
+export function noApiAt(at: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'API_NOT_THERE',
+    message: `There is no API of Sensu at ${at} (HTTP status 404).`,
+    hint: 'Give the URL of sensu-backend alone, such as https://sensu.example.com:8080; a path in it is for a proxy that wants one.',
+  });
+}
+
+/** Each side of a connection takes the other's first bytes for nonsense when one of them alone speaks TLS. */
+export function wrongScheme({ protocol, host }: URL): FerryError {
+  const [given, right] = protocol === 'https:' ? ['https', 'http'] : ['http', 'https'];
+  return new FerryError({
+    kind: 'unreachable',
+    code: 'API_SCHEME_WRONG',
+    message: `${host} ${right === 'https' ? 'speaks TLS' : 'does not speak TLS'}, and the URL of the API begins with ${given}.`,
+    hint: `Give it as ${right}://${host}.`,
+  });
+}
+
 /** The URL as it may be shown: without a password that someone wrote into it, and without API keys. */
 export function show(url: URL): string {
   return `${url.origin}${hideKeys(url.pathname)}`;
@@ -103,6 +127,7 @@ const silenceTooLong: Meaning = {
 
 /** The error for an answer that is no success. The words of Sensu are passed on, without keys in them. */
 export function faultOf(url: URL, status: number, body: string): FerryError {
+  if (status === 400 && wantsTls.test(body)) return wrongScheme(url);
   const said = readFault(body);
   const meaning = meaningOf(status, body, said);
   if (meaning === undefined) {
@@ -117,6 +142,10 @@ export function faultOf(url: URL, status: number, body: string): FerryError {
     hint,
   });
 }
+
+/** Go's servers, nginx and Apache. */
+const wantsTls =
+  /HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL/;
 
 interface SensuFault {
   /** Of the kinds of fault that Sensu tells apart. */
@@ -136,7 +165,7 @@ function meaningOf(status: number, body: string, said: SensuFault | undefined): 
   if (status >= 500) return failed;
   if (said?.code === permissionDenied) return meanings[403];
   // Any server that is none of Sensu's has a page of its own for these.
-  if (isWebPage(body) || (status === 404 && said === undefined)) return undefined;
+  if (isWebPage(body) || ([400, 404].includes(status) && said === undefined)) return undefined;
   return meanings[status];
 }
 

@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { trustEachCertificate } from '../../core/trust.js';
 import { FerryError, systemCode } from '../../core/errors.js';
-import { show, unusable } from './faults.js';
+import { show, unusable, wrongScheme } from './faults.js';
 
 export interface ApiRequest {
   readonly method?: 'GET' | 'POST' | 'PUT';
@@ -111,6 +111,7 @@ function timedOut({ url, timeoutMs }: ApiRequest): FerryError {
 function unreachable(url: URL, error: unknown): FerryError {
   const code = systemCode(error);
   if (code !== undefined && isAboutCertificates(code)) return untrusted(url, code);
+  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') return wrongScheme(url);
   const what =
     code === 'ECONNRESET' ? 'cut the connection short' : `cannot be reached (${code ?? 'no reason given'})`;
   return new FerryError({

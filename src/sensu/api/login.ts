@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FerryError } from '../../core/errors.js';
-import { faultOf, show, unusable } from './faults.js';
+import { faultOf, noApiAt, show, unusable } from './faults.js';
 import type { ApiAnswer } from './http.js';
 import { parseJson } from './json.js';
 
@@ -103,6 +103,7 @@ class TokenAuthorizer implements Authorizer {
     const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
     const answer = await this.#ask({ method: 'GET', path: '/auth', authorization });
     if (answer.status === 401) throw loginRefused(answer.url, username);
+    if (answer.status === 404) throw noApiAt(show(answer.url).replace(/\/auth$/, ''));
     if (answer.status !== 200) throw faultOf(answer.url, answer.status, answer.body);
     const tokens = readTokens(answer);
     if (tokens === undefined) throw unusable(answer.url, 'has not the form that Sensu gives it');

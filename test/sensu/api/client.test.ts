@@ -229,6 +229,16 @@ describe('what an operator gives', () => {
     );
   });
 
+  /** The trap: copied from a command with curl, it led to a dump of nothing that exited 0. */
+  it.each([
+    ['http://h:8080/api/core/v2', 'Give http://h:8080 alone.'],
+    ['https://u:hunter2@h/sensu/api/enterprise/secrets/v1', 'Give https://h/sensu alone.'],
+  ])('has no path of the API in it: %s', (url, hint) => {
+    expect(() => createApiClient({ url })).toThrow(
+      expect.objectContaining({ kind: 'usage', code: 'API_URL_UNUSABLE', hint }) as Error,
+    );
+  });
+
   it('keeps a password in the URL to itself', async () => {
     const url = (await serve(backend)).replace('//', '//user:AlicePass1@');
     expect((await failureOf(client(`${url}/nowhere`).version())).code).toBe('API_ANSWER_UNUSABLE');

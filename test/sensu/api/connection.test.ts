@@ -226,6 +226,14 @@ describe('a refusal', () => {
     [413, { status: 413, body: '<html>Too large</html>' }, 'API_REQUEST_TOO_LARGE', 'refused', 'large'],
     // Such as a proxy that asks for a login: what was put would pass for stored.
     [200, { body: '<!doctype html>' }, 'API_ANSWER_UNUSABLE', 'failed', 'web page'],
+    [400, { status: 400, body: 'Bad Request\n' }, 'API_ANSWER_UNUSABLE', 'failed', '400'],
+    [
+      500,
+      sensu(500, 0, 'Threshold reached: silenced crossed maximum duration allowed'),
+      'API_SILENCE_TOO_LONG',
+      'refused',
+      'as long as this',
+    ],
     [404, { status: 404, body: '404 page not found\n' }, 'API_ANSWER_UNUSABLE', 'failed', '404'],
     [403, { status: 403, body: '<html>Forbidden</html>' }, 'API_ANSWER_UNUSABLE', 'failed', 'web page'],
     [302, { status: 302, headers: { location: '/login' } }, 'API_ANSWER_UNUSABLE', 'failed', '302'],
@@ -241,6 +249,25 @@ describe('a refusal', () => {
       expect(server.asked).toHaveLength(1);
     },
   );
+
+  /** The trap: of a 400 the operator was told to correct the resource. */
+  it.each([
+    'Client sent an HTTP request to an HTTPS server.\n',
+    '<html><center>The plain HTTP request was sent to HTTPS port</center></html>',
+  ])('of plain HTTP by a server that speaks TLS says so: %s', async (body) => {
+    const server = await serve(() => ({ status: 400, body }));
+    const failure = await failureOf(connect(server.url).request('GET', path), secrets);
+    expect(failure).toMatchObject({ kind: 'unreachable', code: 'API_SCHEME_WRONG' });
+    expect(failure.hint).toBe(`Give it as ${server.url.replace('http:', 'https:')}.`);
+  });
+
+  it('of TLS by a server that speaks plain HTTP says so, and is not tried again', async () => {
+    const server = await serve(() => recordedAnswer('namespaces'));
+    const api = connect(server.url.replace('http:', 'https:'), { waitsMs: [60_000] });
+    const failure = await failureOf(api.request('GET', path), secrets);
+    expect(failure).toMatchObject({ kind: 'unreachable', code: 'API_SCHEME_WRONG' });
+    expect(failure.hint).toBe(`Give it as ${server.url}.`);
+  });
 
   /** The trap: the name of an API key is the key. */
   it('tells no API key, neither in the path nor in the words of Sensu', async () => {
