@@ -3,6 +3,8 @@ import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { parseSeconds } from '../core/duration.js';
 import type { Finding } from '../migrate/findings.js';
+import type { RunState } from '../migrate/journal.js';
+import type { ServiceOverrides } from '../migrate/open-run.js';
 import type { MigrationReport } from '../migrate/report.js';
 import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
@@ -43,6 +45,12 @@ interface MigrateFlags extends OutputOptions, LoginFlags {
 
 interface RunFlags extends OutputOptions {
   readonly runDir: string;
+}
+
+interface GoOnFlags extends RunFlags {
+  readonly stopCommand?: string;
+  readonly startCommand?: string;
+  readonly plan?: boolean;
   readonly yes?: boolean;
 }
 
@@ -52,7 +60,9 @@ interface VerifyFlags extends RunFlags {
 
 export function addMigrateCommands(migrate: Command): void {
   addEmbeddedToExternal(migrate);
-  addRunCommand(migrate, 'status', 'show how far a migration has come').action(runs(status));
+  addRunCommand(migrate, 'status', 'show how far a migration has come, and what the backend does now').action(
+    runs(status),
+  );
   addRunCommand(
     migrate,
     'verify',
@@ -60,12 +70,20 @@ export function addMigrateCommands(migrate: Command): void {
   )
     .option('--watch <duration>', 'how long; 0 looks once', '0')
     .action(runs(verify));
-  addRunCommand(migrate, 'resume', 'go on with a migration that was cut off')
-    .option('--yes', 'do not ask')
-    .action(runs(resume, 'tidies-up-first'));
-  addRunCommand(migrate, 'rollback', 'put the backend back on its embedded store')
-    .option('--yes', 'do not ask')
-    .action(runs(rollback, 'tidies-up-first'));
+  addGoOnOptions(addRunCommand(migrate, 'resume', 'continue an interrupted migration')).action(
+    runs(resume, 'tidies-up-first'),
+  );
+  addGoOnOptions(addRunCommand(migrate, 'rollback', 'put the backend back on its embedded store')).action(
+    runs(rollback, 'tidies-up-first'),
+  );
+}
+
+function addGoOnOptions(command: Command): Command {
+  return command
+    .option('--stop-command <command>', 'stops the backend, when not that of the migration')
+    .option('--start-command <command>', 'starts the backend, when not that of the migration')
+    .option('--plan', 'check everything and print the plan; change nothing')
+    .option('--yes', 'do not ask');
 }
 
 function addRunCommand(migrate: Command, name: string, description: string): Command {
@@ -130,7 +148,9 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
     await import('../migrate/plan.js');
   const { applyMigration } = await import('../migrate/run.js');
   const { describeReport } = await import('../migrate/report.js');
+  const { refuseUsedRun } = await import('../migrate/open-run.js');
   lookForGarbageSooner();
+  await refuseUsedRun(context, resolve(flags.runDir));
   const settings = await settingsOf(flags);
   const secrets = await readSecrets(settings);
   const plan = await planMigration(context, settings, secrets, resolve(flags.runDir));
@@ -225,22 +245,28 @@ function absolutePaths(
   };
 }
 
-async function status(_context: Context, flags: RunFlags): Promise<CommandResult> {
-  const { readRun } = await import('../migrate/journal.js');
-  const { describeRun } = await import('../migrate/status.js');
-  const run = await readRun(resolve(flags.runDir));
-  return { text: describeRun(run), json: { ...run, started: [...run.started] } };
+async function status(context: Context, flags: RunFlags): Promise<CommandResult> {
+  const { describeStatus, lookAtRun } = await import('../migrate/status.js');
+  const found = await lookAtRun(context, resolve(flags.runDir));
+  const { run, standing, worker } = found;
+  return {
+    text: describeStatus(found),
+    json: { ...runDocument(run), backend: standing, worker: worker ?? null },
+  };
 }
 
-async function resume(context: Context, flags: RunFlags): Promise<CommandResult> {
-  const { resumeMigration } = await import('../migrate/run.js');
-  const { readRun } = await import('../migrate/journal.js');
-  const { describeRun } = await import('../migrate/status.js');
+async function resume(context: Context, flags: GoOnFlags): Promise<CommandResult> {
+  const { planResume, resumeMigration } = await import('../migrate/run.js');
+  const { describeResumePlan } = await import('../migrate/status.js');
   const { describeReport } = await import('../migrate/report.js');
   lookForGarbageSooner();
   const directory = resolve(flags.runDir);
-  await confirm(context, flags, describeRun(await readRun(directory)), 'go on with this migration');
-  const report = await resumeMigration(context, directory, toolName());
+  const plan = await planResume(context, directory, overridesOf(flags));
+  const text = describeResumePlan(plan);
+  if (flags.plan === true) return { text, json: { ...runDocument(plan.run), backend: plan.standing } };
+  if (flags.yes === true) context.report.info(text);
+  await confirm(context, flags, text, 'go on with this migration');
+  const report = await resumeMigration(context, directory, toolName(), overridesOf(flags));
   return { text: describeReport(report), json: report, exit: reportExit(report) };
 }
 
@@ -253,21 +279,32 @@ async function verify(context: Context, flags: VerifyFlags): Promise<CommandResu
   return { text: describeVerification(done), json: done, exit };
 }
 
-async function rollback(context: Context, flags: RunFlags): Promise<CommandResult> {
-  const { rollbackMigration } = await import('../migrate/run.js');
-  const { readRun } = await import('../migrate/journal.js');
-  const { describeRun, describeRollback } = await import('../migrate/status.js');
+async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResult> {
+  const { planRollback, rollbackMigration } = await import('../migrate/rollback.js');
+  const { describeRollback, describeRollbackPlan } = await import('../migrate/status.js');
   const directory = resolve(flags.runDir);
-  await confirm(
-    context,
-    flags,
-    describeRun(await readRun(directory)),
-    'put the backend back on its embedded store',
-  );
-  const done = await rollbackMigration(context, directory);
+  const plan = await planRollback(context, directory, overridesOf(flags));
+  const text = describeRollbackPlan(plan);
+  if (flags.plan === true) {
+    const { run, standing, keepsRunning, written } = plan;
+    const json = { ...runDocument(run), backend: standing, keepsRunning, written: written ?? null };
+    return { text, json };
+  }
+  if (flags.yes === true) context.report.info(text);
+  await confirm(context, flags, text, 'put the backend back on its embedded store');
+  const done = await rollbackMigration(context, directory, overridesOf(flags));
   return {
     text: describeRollback(done),
     json: done,
     exit: done.servedTarget ? ExitCode.warnings : ExitCode.done,
   };
 }
+
+function overridesOf({ stopCommand, startCommand }: GoOnFlags): ServiceOverrides {
+  return {
+    ...(stopCommand !== undefined && { stopCommand }),
+    ...(startCommand !== undefined && { startCommand }),
+  };
+}
+
+const runDocument = (run: RunState): object => ({ ...run, started: [...run.started] });

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Option, type Command } from 'commander';
-import type { Context } from '../core/context.js';
+import type { Context, Reporter } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
@@ -88,6 +88,7 @@ async function execute(
     if (interruption === 'exits-at-once') process.exit(exitCodeOfSignal(signal));
     reporter.warn(patience);
   });
+  const restoreDefects = interruption === 'tidies-up-first' ? abortOnDefects(abort, reporter) : noRestore;
   try {
     const { createProcessRunner } = await import('../sensu/process-runner.js');
     const result = await work({
@@ -102,10 +103,36 @@ async function execute(
     return result.exit ?? ExitCode.done;
   } catch (error) {
     reporter.close();
-    return reportFailure(abort.signal.aborted ? abort.signal.reason : error, options);
+    return reportFailure(abort.signal.aborted ? tellingOf(abort.signal.reason, error) : error, options);
   } finally {
     restoreSignals();
+    restoreDefects();
   }
+}
+
+const noRestore = (): void => undefined;
+
+/** A task that was told to stop may say more than that: how it has left things. */
+function tellingOf(reason: unknown, error: unknown): unknown {
+  return error instanceof FerryError && error.cause === reason ? error : reason;
+}
+
+/**
+ * An error that nobody awaited, of a library say, must not end the program with a backend stopped: the task is told to
+ * stop as by a signal, and ends with that error.
+ */
+function abortOnDefects(abort: AbortController, reporter: Reporter): () => void {
+  const handler = (error: unknown): void => {
+    const defect = error instanceof Error ? error : new Error('Something that is not an error was thrown.');
+    if (abort.signal.aborted) reporter.warn(`Another error while stopping: ${defect.message}`);
+    else abort.abort(defect);
+  };
+  process.on('uncaughtException', handler);
+  process.on('unhandledRejection', handler);
+  return () => {
+    process.off('uncaughtException', handler);
+    process.off('unhandledRejection', handler);
+  };
 }
 
 /** 64-bit numbers as decimal strings: JSON numbers lose digits beyond 2^53. */
@@ -170,7 +197,11 @@ interface DescribedFailure {
 
 function describeFailure(error: unknown): DescribedFailure {
   if (error instanceof FerryError) {
-    const { code, message, hint, kind } = error;
+    const { code, message, hint, kind, cause } = error;
+    // The operator wanted it to end.
+    if (cause instanceof Interruption) {
+      return { code: 'INTERRUPTED', message, hint, exit: exitCodeOfSignal(cause.signal) };
+    }
     return { code, message, hint, exit: exitCodeOf(kind) };
   }
   if (error instanceof Interruption) {

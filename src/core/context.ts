@@ -30,6 +30,8 @@ export interface ProcessResult {
 export interface ProcessOptions {
   /** Passed to the child beside the environment of this process: the way for a secret, never argv. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Takes out what this process was given to log in elsewhere, and the child has no use for. */
+  readonly withholdSecrets?: boolean;
   readonly timeoutMs?: number;
 }
 

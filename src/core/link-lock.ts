@@ -52,6 +52,18 @@ export async function takeLinkLock(
   };
 }
 
+/** Who holds it now; undefined when nobody does, or nobody any more. */
+export async function findLinkHolder(path: string): Promise<HeldLock | undefined> {
+  const own = await identifyThisProcess();
+  const files = new LinkFiles(path);
+  for (const lock of await files.list()) {
+    const held = await heldBy(files, { number: lock.number, lock }, own);
+    const { holder } = held;
+    if (holder === undefined || (await stateOf(holder, own)) !== 'gone') return held;
+  }
+  return undefined;
+}
+
 export const isHeld = (taken: LinkLock | HeldLock): taken is HeldLock => 'file' in taken;
 
 async function heldBy(files: LinkFiles, { number, lock }: InTheWay, own: ProcessIdentity): Promise<HeldLock> {

@@ -1,7 +1,12 @@
 import type { Context } from '../core/context.js';
-import { FerryError } from '../core/errors.js';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FerryError } from '../core/errors.js';
+import { lookAtBackend, type BackendStanding } from './backend-standing.js';
+import { givenUp, nameOf, notUndone, notVerified } from './failures.js';
 import type { Facts, StepId } from './facts.js';
-import type { Journal, JournalEvent } from './journal.js';
+import type { Journal } from './journal.js';
+import type { JournalEvent } from './journal-events.js';
 import type { Step, StepContext, Strategy, UndoContext } from './strategy.js';
 
 /**
@@ -25,7 +30,7 @@ export async function runSteps(
       context.signal.throwIfAborted();
       await journal.append({ type: 'started', at: at(), step: current.id });
       begun = true;
-      const facts = await current.run(step);
+      const facts = await inTime(current.run(step), context.signal);
       Object.assign(step.facts, { [current.id]: facts });
       await journal.append({ type: 'done', at: at(), step: current.id, facts });
     } catch (error) {
@@ -40,6 +45,28 @@ export async function runSteps(
   const at = context.clock.now().toISOString();
   await appendIfPossible(context, journal, { type: 'ended', at, outcome: 'migrated' });
   return step.facts as Facts;
+}
+
+/** Longer than a stop or start command may take, which no signal cuts short. */
+const patienceMs = 150_000;
+
+/**
+ * Waits for the step. One that is told to stop ends by itself; but after a defect it may wait for what never comes,
+ * and the backend must be brought back all the same.
+ */
+async function inTime<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const over = new AbortController();
+  const late = (async () => {
+    if (!signal.aborted) await once(signal, 'abort', { signal: over.signal });
+    await sleep(patienceMs, undefined, { signal: over.signal });
+    throw new Error('The step did not stop.');
+  })();
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    over.abort();
+    late.catch(() => undefined);
+  }
 }
 
 /** What is said to nobody but the journal must not keep the backend from being brought back: a disk may be full. */
@@ -61,27 +88,23 @@ async function recover(
   touched: readonly Step[],
   step: StepContext,
   journal: Journal,
-  cause: unknown,
-): Promise<unknown> {
-  const { context, runDirectory } = step;
+  failure: unknown,
+): Promise<FerryError> {
+  const { settings, source, runDirectory } = step;
+  const cause: unknown = step.context.signal.aborted ? step.context.signal.reason : failure;
+  const context = uninterrupted(step.context);
+  const look = (): Promise<BackendStanding> => lookAtBackend(context, settings, source);
   const noReturn = strategy.steps.findIndex(({ id }) => id === strategy.pointOfNoReturn);
-  if (touched.length > noReturn) return told(context, standing(cause, runDirectory));
+  if (touched.length > noReturn) return notVerified({ standing: await look(), runDirectory, cause });
   const at = (): string => context.clock.now().toISOString();
   await appendIfPossible(context, journal, { type: 'rolling-back', at: at() });
   try {
-    await undoSteps(touched, { ...step, context: uninterrupted(context) });
+    await undoSteps(touched, { ...step, context });
   } catch (undoFailure) {
-    return told(context, notUndone(cause, undoFailure, runDirectory));
+    return notUndone({ standing: await look(), runDirectory, cause, undoFailure });
   }
   await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'given-up' });
-  context.report.info('The backend runs on its embedded store, which was not touched.');
-  return cause;
-}
-
-/** A signal ends the program in its own words: how the backend stands must be said before. */
-function told(context: Context, failure: FerryError): FerryError {
-  if (context.signal.aborted) context.report.warn(`${failure.message} ${failure.hint}`);
-  return failure;
+  return givenUp({ standing: await look(), cause });
 }
 
 /** Last step first. A failure to undo is reported with what is left to do by hand, and the rest goes on. */
@@ -101,31 +124,4 @@ export async function undoSteps(steps: readonly Step[], undo: UndoContext): Prom
 /** The way back must be walked to its end although the operator pressed Ctrl-C. */
 export function uninterrupted(context: Context): Context {
   return { ...context, signal: new AbortController().signal };
-}
-
-function standing(cause: unknown, runDirectory: string): FerryError {
-  const failure = cause instanceof FerryError ? cause : undefined;
-  return new FerryError({
-    kind: failure?.kind ?? 'failed',
-    code: failure?.code ?? 'MIGRATION_UNVERIFIED',
-    message: `The backend runs on the external etcd, but: ${nameOf(cause)}`,
-    hint:
-      `Look at it, then 'sensu-ferry migrate resume --run-dir ${runDirectory}' to verify again, or ` +
-      `'sensu-ferry migrate rollback --run-dir ${runDirectory}' to go back to the embedded store.`,
-    cause,
-  });
-}
-
-function notUndone(cause: unknown, undoFailure: unknown, runDirectory: string): FerryError {
-  return new FerryError({
-    kind: 'failed',
-    code: 'MIGRATION_NOT_UNDONE',
-    message: `${nameOf(cause)} And putting things back failed: ${nameOf(undoFailure)}`,
-    hint: `The embedded store is untouched. Mend that, then run 'sensu-ferry migrate rollback --run-dir ${runDirectory}'.`,
-    cause,
-  });
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'something that is not an error was thrown';
 }

@@ -5,7 +5,7 @@ import { createApiClient, type ApiClient } from '../sensu/api/client.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 import type { MigrationSource } from './source.js';
 
-type ApiSettings = Pick<RecordedSettings, 'apiUrl' | 'startTimeoutSeconds'>;
+type ApiSettings = Pick<RecordedSettings, 'apiUrl'>;
 
 export interface ApiAddress {
   readonly url: string;
@@ -13,7 +13,7 @@ export interface ApiAddress {
   readonly ca?: Buffer;
 }
 
-export function apiAddress({ apiUrl }: Pick<ApiSettings, 'apiUrl'>, source: MigrationSource): ApiAddress {
+export function apiAddress({ apiUrl }: ApiSettings, source: MigrationSource): ApiAddress {
   return { url: apiUrl ?? source.apiUrl, ...(source.apiCa && { ca: source.apiCa }) };
 }
 
@@ -28,13 +28,22 @@ export function apiOf(
   });
 }
 
+export async function isAnswering(settings: ApiSettings, source: MigrationSource): Promise<boolean> {
+  return createApiClient({ ...apiAddress(settings, source), timeoutMs: 5000 })
+    .version()
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
 /** A connection that is refused costs next to nothing; while this is waited the backend serves nobody. */
 const pollMs = 20;
 
 /** Waits until the API answers, which it does only once the store can be read. */
 export async function waitUntilAnswering(
   context: Context,
-  settings: ApiSettings,
+  settings: ApiSettings & Pick<RecordedSettings, 'startTimeoutSeconds'>,
   source: MigrationSource,
 ): Promise<void> {
   const api = apiOf(settings, source);
@@ -51,7 +60,7 @@ export async function waitUntilAnswering(
   }
 }
 
-function notAnswering(settings: ApiSettings, cause: unknown): FerryError {
+function notAnswering(settings: Pick<RecordedSettings, 'startTimeoutSeconds'>, cause: unknown): FerryError {
   const why = cause instanceof Error ? ` ${cause.message}` : '';
   return new FerryError({
     kind: 'unreachable',

@@ -1,31 +1,14 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
 import type { LinkLock } from '../core/link-lock.js';
 import { PartFile } from '../core/part-file.js';
-import { stepIds, type Facts, type FactsOf, type StepId } from './facts.js';
+import type { Facts, FactsOf, StepId } from './facts.js';
+import { JournalFault, parseEvents, type JournalEvent, type Outcome } from './journal-events.js';
+import { makeRunDirectory, openRunFile, readRunFile, refuseForeignRun } from './run-directory.js';
 import { takeRunLock } from './run-lock.js';
-import { recordedSettingsSchema, type RecordedSettings } from './settings.js';
-
-/** One line of `journal.ndjson`. No line holds a secret. */
-export type JournalEvent =
-  | {
-      readonly type: 'begun';
-      readonly at: string;
-      readonly tool: string;
-      readonly settings: RecordedSettings;
-      /** What the plan warned of. Journals of earlier releases do not say. */
-      readonly warnings?: readonly string[];
-    }
-  | { readonly type: 'started'; readonly at: string; readonly step: StepId }
-  | { readonly type: 'done'; readonly at: string; readonly step: StepId; readonly facts: unknown }
-  | { readonly type: 'failed'; readonly at: string; readonly step: StepId; readonly error: string }
-  | { readonly type: 'rolling-back'; readonly at: string }
-  | { readonly type: 'ended'; readonly at: string; readonly outcome: Outcome };
-
-/** How a run stands when nobody works at it. */
-export type Outcome = 'migrated' | 'rolled-back' | 'given-up';
+import type { RecordedSettings } from './settings.js';
 
 /** What the journal says of a run. */
 export interface RunState {
@@ -36,6 +19,8 @@ export interface RunState {
   readonly facts: Partial<Facts>;
   /** Steps that were begun, whether or not they ended. */
   readonly started: ReadonlySet<StepId>;
+  /** When the backend was first asked to stop, as far as the run has brought nothing else to light. */
+  readonly stopAskedAt: string | undefined;
   readonly lastError: string | undefined;
   /** The step that was under way when the run was cut off; undefined when it ended, failed or is being undone. */
   readonly cutOffAt: StepId | undefined;
@@ -44,7 +29,7 @@ export interface RunState {
   readonly outcome: Outcome | undefined;
 }
 
-const journalName = 'journal.ndjson';
+export const journalName = 'journal.ndjson';
 
 /** The record of a run: each event is on the disk before the next thing is done. */
 export class Journal {
@@ -60,7 +45,7 @@ export class Journal {
 
   /** Starts the journal of a new run. The directory may exist, but must not hold another run's journal. */
   static async create(directory: string, first: JournalEvent & { type: 'begun' }): Promise<Journal> {
-    await makeDirectory(directory);
+    await makeRunDirectory(directory);
     const lock = await takeRunLock(directory);
     try {
       await writeFirstLine(directory, lineOf(first));
@@ -73,6 +58,7 @@ export class Journal {
 
   /** Goes on with the journal of an earlier run. */
   static async reopen(directory: string): Promise<Journal> {
+    await refuseForeignRun(directory);
     const lock = await takeRunLock(directory);
     try {
       return new Journal(directory, await openToAppend(directory), lock);
@@ -105,16 +91,18 @@ export class Journal {
 
 /** What the journal in the directory says. Reading needs no lock, so `migrate status` works beside a run. */
 export async function readRun(directory: string): Promise<RunState> {
-  const events = parseEvents(await readJournal(directory));
-  const begun = events.find((event) => event.type === 'begun');
-  const settings = recordedSettingsSchema.safeParse(begun?.settings);
-  if (begun === undefined || !settings.success) throw unreadable(directory, 'has no valid first line');
+  await refuseForeignRun(directory);
+  const events = eventsOf(directory, await readJournal(directory));
+  const begun = events.find((event) => event.type === 'begun')!;
   const done = events.filter((event) => event.type === 'done');
+  const facts: Partial<Facts> = Object.fromEntries(done.map((event) => [event.step, event.facts]));
+  const stopBegun = events.find((event) => event.type === 'started' && event.step === 'stop');
   return {
-    settings: settings.data,
+    settings: begun.settings,
     begunAt: begun.at,
     warnings: begun.warnings ?? [],
-    facts: Object.fromEntries(done.map((event) => [event.step, event.facts])),
+    facts,
+    stopAskedAt: facts.stop?.stopAskedAt ?? stopBegun?.at,
     started: new Set(events.flatMap((event) => (event.type === 'started' ? [event.step] : []))),
     lastError: events.findLast((event) => event.type === 'failed')?.error,
     cutOffAt: cutOffAt(events),
@@ -136,36 +124,27 @@ function cutOffAt(events: readonly JournalEvent[]): StepId | undefined {
 
 /** Facts of a step that must have been done by now. */
 export function factsOf<Id extends StepId>(facts: Partial<Facts>, step: Id): FactsOf<Id> {
-  const found = facts[step];
+  const found = facts[step] as FactsOf<Id> | undefined;
   if (found === undefined) throw new Error(`Step ${step} has left no facts in the journal.`);
   return found;
 }
 
-/** The last line may be torn by a power cut: it then says nothing. Any other bad line is damage. */
-function parseEvents(text: string): JournalEvent[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.flatMap((line) => {
-    const event = parseEvent(line);
-    return event === undefined ? [] : [event];
-  });
-}
-
-function parseEvent(line: string): JournalEvent | undefined {
+function eventsOf(directory: string, text: string): JournalEvent[] {
   try {
-    const event = JSON.parse(line) as JournalEvent;
-    if ('step' in event && !stepIds.includes(event.step)) return undefined;
-    return event;
-  } catch {
-    return undefined;
+    return parseEvents(text);
+  } catch (error) {
+    if (error instanceof JournalFault) throw unreadable(directory, error.message);
+    throw error;
   }
 }
 
 async function readJournal(directory: string): Promise<string> {
-  try {
-    return await readFile(join(directory, journalName), 'utf8');
-  } catch (error) {
+  const content = await readRunFile(directory, journalName).catch((error: unknown) => {
+    if (error instanceof FerryError) throw error;
     throw unreadable(directory, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
-  }
+  });
+  if (content === undefined) throw unreadable(directory, 'does not exist');
+  return content.toString('utf8');
 }
 
 async function endsInsideLine(directory: string): Promise<boolean> {
@@ -174,20 +153,6 @@ async function endsInsideLine(directory: string): Promise<boolean> {
 
 function lineOf(event: JournalEvent): string {
   return `${JSON.stringify(event, (_key, part: unknown) => bigintAsText(part))}\n`;
-}
-
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new FerryError({
-      kind: 'usage',
-      code: 'RUN_DIRECTORY_UNUSABLE',
-      message: `${directory} cannot be made a directory (${systemCode(error) ?? 'unknown error'}).`,
-      hint: 'Give a --run-dir that is a directory, or is not there yet. Nothing was changed.',
-      cause: error,
-    });
-  }
 }
 
 /** With its first line or not at all: without the settings in it nobody could go on or back. */
@@ -206,8 +171,9 @@ async function writeFirstLine(directory: string, line: string): Promise<void> {
 
 async function openToAppend(directory: string): Promise<FileHandle> {
   try {
-    return await open(join(directory, journalName), constants.O_WRONLY | constants.O_APPEND);
+    return await openRunFile(directory, journalName, constants.O_WRONLY | constants.O_APPEND);
   } catch (error) {
+    if (error instanceof FerryError) throw error;
     throw unreadable(directory, `cannot be opened (${systemCode(error) ?? 'unknown error'})`);
   }
 }

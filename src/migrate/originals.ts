@@ -1,7 +1,8 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../core/errors.js';
 import { PartFile } from '../core/part-file.js';
+import { readRunFile } from './run-directory.js';
 
 /** A file of the backend as it was before the switch; undefined when there was none. */
 export type Original = Buffer | undefined;
@@ -9,6 +10,7 @@ export type Original = Buffer | undefined;
 type Name = 'backend.yml' | 'environment';
 
 const absentMark = '.absent';
+const modeMark = '.mode';
 
 /**
  * Keeps a copy in the run directory before the file is touched; it is there whole or not at all, as a rollback
@@ -17,12 +19,19 @@ const absentMark = '.absent';
 export async function keepOriginal(runDirectory: string, name: Name, path: string): Promise<void> {
   if ((await readOriginal(runDirectory, name)) !== 'not-kept') return;
   const content = await readIfThere(path);
-  const copy = copyPath(runDirectory, name) + (content === undefined ? absentMark : '');
+  const copy = copyPath(runDirectory, name);
   await dropUnfinishedOriginal(runDirectory, name);
-  const part = await PartFile.create(copy);
+  if (content === undefined) return write(copy + absentMark, '');
+  // Before the copy, whose presence says that all of this is there.
+  await write(copy + modeMark, ((await stat(path)).mode & 0o777).toString(8));
+  await write(copy, content);
+}
+
+async function write(path: string, content: string | Buffer): Promise<void> {
+  const part = await PartFile.create(path);
   try {
-    await part.write(content ?? Buffer.alloc(0));
-    await part.commit(copy);
+    await part.write(Buffer.from(content));
+    await part.replace(path);
   } catch (error) {
     await part.discard();
     throw error;
@@ -32,15 +41,22 @@ export async function keepOriginal(runDirectory: string, name: Name, path: strin
 /** What a killed run has left; the lock on the run directory says that none is at work. */
 export async function dropUnfinishedOriginal(runDirectory: string, name: Name): Promise<void> {
   const copy = copyPath(runDirectory, name);
-  for (const path of [copy, copy + absentMark]) await rm(`${path}.part`, { force: true });
+  for (const path of [copy, copy + absentMark, copy + modeMark]) await rm(`${path}.part`, { force: true });
 }
 
 /** `not-kept`: the file was never touched by this run. */
 export async function readOriginal(runDirectory: string, name: Name): Promise<Original | 'not-kept'> {
-  const copy = copyPath(runDirectory, name);
-  const content = await readIfThere(copy);
+  const content = await readRunFile(runDirectory, copyName(name));
   if (content !== undefined) return content;
-  return (await readIfThere(copy + absentMark)) === undefined ? 'not-kept' : undefined;
+  return (await readRunFile(runDirectory, copyName(name) + absentMark)) === undefined
+    ? 'not-kept'
+    : undefined;
+}
+
+/** Undefined where a run of an earlier release has kept none. */
+export async function readOriginalMode(runDirectory: string, name: Name): Promise<number | undefined> {
+  const text = (await readRunFile(runDirectory, copyName(name) + modeMark))?.toString('latin1') ?? '';
+  return /^[0-7]{1,3}$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
@@ -52,4 +68,5 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-const copyPath = (runDirectory: string, name: Name): string => join(runDirectory, `original-${name}`);
+const copyName = (name: Name): string => `original-${name}`;
+const copyPath = (runDirectory: string, name: Name): string => join(runDirectory, copyName(name));

@@ -1,14 +1,17 @@
+import { z } from 'zod';
 import { FerryError } from '../core/errors.js';
 
 /** One thing that was looked at after the start, and what it showed. */
-export interface Proof {
-  readonly what: string;
+export const proofSchema = z.object({
+  what: z.string(),
   /** `warning`: it works, and something about it needs the operator's eyes. */
-  readonly outcome: 'proven' | 'warning' | 'failed' | 'not-checked';
-  readonly found: string;
+  outcome: z.enum(['proven', 'warning', 'failed', 'not-checked']),
+  found: z.string(),
   /** Of a failure: the store is not what it was proven to be. Absent where something merely does not work. */
-  readonly disproven?: true;
-}
+  disproven: z.literal(true).optional(),
+});
+
+export type Proof = Readonly<z.infer<typeof proofSchema>>;
 
 export const proven = (what: string, found: string): Proof => ({ what, outcome: 'proven', found });
 export const doubtful = (what: string, found: string): Proof => ({ what, outcome: 'warning', found });

@@ -75,7 +75,7 @@ export function describeReport(report: MigrationReport): string {
   return [
     `Migrated to ${report.endpoints.join(', ')}. The backend logs in there ${loginWords(report.login)}.`,
     '',
-    `${formatCount(difference.keys)} keys and ${formatCount(load.leases)} leases; the backend was away for ${formatDuration(start.downtimeMilliseconds)}.`,
+    `${formatCount(difference.keys)} keys and ${formatCount(load.leases)} leases; the backend was away for ${start.downtimeAtMost ? 'at most ' : ''}${formatDuration(start.downtimeMilliseconds)}.`,
     `Loaded while it ran: ${formatCount(load.keys)} keys in ${formatDuration(load.milliseconds)}. Carried over after the stop: ` +
       `${formatCount(difference.put)} put, ${formatCount(difference.deleted)} deleted` +
       (difference.walEntries > 0 ? `, ${formatCount(difference.walEntries)} log entries replayed.` : '.'),

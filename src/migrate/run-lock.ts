@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
-import { isHeld, takeLinkLock, type HeldLock, type LinkLock } from '../core/link-lock.js';
+import { findLinkHolder, isHeld, takeLinkLock, type HeldLock, type LinkLock } from '../core/link-lock.js';
 
 /**
  * One process at a time works in a run directory. The lock of one that is gone, or is from before this machine was
@@ -16,8 +16,24 @@ export async function takeRunLock(directory: string): Promise<LinkLock> {
   return taken;
 }
 
-function locked(directory: string, { holder, state, file }: HeldLock): FerryError {
-  const who = holder === undefined ? 'Another process' : `Process ${holder.pid} on ${holder.host}`;
+/** @throws FerryError RUN_LOCKED (`locked`) while a process may be working there */
+export async function refuseLockedRun(directory: string): Promise<void> {
+  const held = await findLinkHolder(join(directory, 'lock'));
+  if (held !== undefined) throw locked(directory, held);
+}
+
+/** Who is, or may be, working in the directory; undefined when nobody is. */
+export async function findWorker(directory: string): Promise<string | undefined> {
+  const held = await findLinkHolder(join(directory, 'lock'));
+  return held && nameOf(held);
+}
+
+const nameOf = ({ holder }: HeldLock): string =>
+  holder === undefined ? 'Another process' : `Process ${holder.pid} on ${holder.host}`;
+
+function locked(directory: string, held: HeldLock): FerryError {
+  const { state, file } = held;
+  const who = nameOf(held);
   if (state === 'running') {
     return new FerryError({
       kind: 'locked',

@@ -1,14 +1,14 @@
 import type { Context } from '../core/context.js';
-import { FerryError } from '../core/errors.js';
-import { createServiceControl } from '../sensu/service-control.js';
-import { DirectoryStorage } from '../storage/directory.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { Revision } from '../store/view.js';
-import { appendIfPossible, runSteps, undoSteps, uninterrupted } from './apply.js';
+import { runSteps } from './apply.js';
+import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
 import type { StepId } from './facts.js';
+import { notResumed } from './failures.js';
 import { warningsOf } from './findings.js';
-import { factsOf, Journal, readRun, type RunState } from './journal.js';
+import { factsOf, Journal, type RunState } from './journal.js';
+import { openRun, refuseEnded, refuseHalfRolledBack, type ServiceOverrides } from './open-run.js';
 import { refuseUnfit, type MigrationPlan } from './plan.js';
 import { readSecrets } from './read-secrets.js';
 import { reportOf, type MigrationReport } from './report.js';
@@ -29,10 +29,30 @@ export async function applyMigration(
   const warnings = warningsOf(plan.findings);
   const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings, warnings } as const;
   const journal = await Journal.create(runDirectory, begun);
-  const work = { context, settings, secrets, source, runDirectory, tool };
+  const work = { context, settings, secrets, source, runDirectory, tool, awaySince: undefined };
   return carryOut(work, journal, { facts: {}, warnings }, () =>
     Promise.resolve({ first: 'snapshot', strategy: strategyFor(settings) }),
   );
+}
+
+/** What `resume` would do. Nothing was changed to make it. */
+export interface ResumePlan {
+  readonly run: RunState;
+  readonly standing: BackendStanding;
+}
+
+/** @throws FerryError RUN_ENDED, ROLLBACK_BEGUN (`refused`), and as `openRun` */
+export async function planResume(
+  context: Context,
+  runDirectory: string,
+  overrides: ServiceOverrides = {},
+): Promise<ResumePlan> {
+  const run = await openRun(runDirectory, overrides);
+  const source = await findSource(context, run.settings, runDirectory);
+  const standing = await lookAtBackend(context, run.settings, source);
+  refuseEnded(run, runDirectory, standing);
+  refuseHalfRolledBack(run, runDirectory, standing);
+  return { run, standing };
 }
 
 /**
@@ -43,16 +63,23 @@ export async function resumeMigration(
   context: Context,
   runDirectory: string,
   tool: string,
+  overrides: ServiceOverrides = {},
 ): Promise<MigrationReport> {
-  const run = await readRun(runDirectory);
-  refuseEnded(run, runDirectory);
-  refuseHalfRolledBack(run, runDirectory);
+  const { run, standing } = await planResume(context, runDirectory, overrides);
   const { settings } = run;
-  const secrets = await readSecrets(settings);
   const source = await findSource(context, settings, runDirectory);
+  const secrets = await readSecrets(settings).catch((cause: unknown) => {
+    throw notResumed({ standing, cause });
+  });
   const journal = await Journal.reopen(runDirectory);
-  const work = { context, settings, secrets, source, runDirectory, tool };
-  return carryOut(work, journal, run, (resources) => whereToGoOn(run, resources));
+  const work = { context, settings, secrets, source, runDirectory, tool, awaySince: run.stopAskedAt };
+  return carryOut(work, journal, run, async (resources) => {
+    try {
+      return await whereToGoOn(run, resources);
+    } catch (cause) {
+      throw notResumed({ standing, cause });
+    }
+  });
 }
 
 type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed'>;
@@ -105,61 +132,4 @@ async function targetIsInUse({ cutOffAt, facts }: RunState, resources: RunResour
   const target = await resources.target();
   const { entries } = await target.range({ ...sensuRoot, minModRevision: since, keysOnly: true, limit: 1 });
   return entries.length > 0;
-}
-
-function refuseHalfRolledBack(run: RunState, runDirectory: string): void {
-  if (!run.rollbackBegun) return;
-  throw new FerryError({
-    kind: 'refused',
-    code: 'ROLLBACK_BEGUN',
-    message: `The way back of the migration in ${runDirectory} was begun and cut off.`,
-    hint: `Walk it to its end: sensu-ferry migrate rollback --run-dir ${runDirectory}. Then start a new migration.`,
-  });
-}
-
-function refuseEnded(run: RunState, runDirectory: string): void {
-  if (run.outcome === undefined) return;
-  throw new FerryError({
-    kind: 'refused',
-    code: 'RUN_ENDED',
-    message: `The migration in ${runDirectory} has ended: ${run.outcome}.`,
-    hint: 'Start a new one with another --run-dir.',
-  });
-}
-
-export interface RolledBack {
-  readonly runDirectory: string;
-  /** True when the backend had already served the external store: what it wrote there stays there. */
-  readonly servedTarget: boolean;
-}
-
-/** Puts the backend back on its embedded store, whatever was done so far. */
-export async function rollbackMigration(context: Context, runDirectory: string): Promise<RolledBack> {
-  const run = await readRun(runDirectory);
-  if (run.outcome === 'rolled-back' || run.outcome === 'given-up') refuseEnded(run, runDirectory);
-  const { settings } = run;
-  const source = await findSource(context, settings, runDirectory);
-  const journal = await Journal.reopen(runDirectory);
-  try {
-    const at = (): string => context.clock.now().toISOString();
-    await appendIfPossible(context, journal, { type: 'rolling-back', at: at() });
-    await new DirectoryStorage(runDirectory).removeUnfinished(context.clock.now(), context.signal);
-    if (run.cutOffAt === 'stop') await settleStop(context, settings);
-    const touched = strategyFor(settings).steps.filter(({ id }) => run.started.has(id));
-    // Once begun it is walked to its end; nothing in it waits for long.
-    await undoSteps(touched, { context: uninterrupted(context), settings, source, runDirectory });
-    await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'rolled-back' });
-    return { runDirectory, servedTarget: run.started.has('start') };
-  } finally {
-    await journal.close();
-  }
-}
-
-/** A stop command outlives the run that was killed, and would end the backend after it was started again. */
-async function settleStop(context: Context, settings: RunState['settings']): Promise<void> {
-  try {
-    await createServiceControl(context, settings).stop();
-  } catch (error) {
-    context.report.warn(error instanceof Error ? error.message : 'The stop command failed.');
-  }
 }

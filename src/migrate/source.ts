@@ -9,6 +9,7 @@ import {
   readBackendConfig,
   variableOf,
   type BackendConfig,
+  type ConfigSources,
 } from '../sensu/backend-config.js';
 import type { SettingName } from '../sensu/backend-settings.js';
 import { parseEnvironment } from '../sensu/environment-file.js';
@@ -38,12 +39,7 @@ export async function findSource(
   settings: RecordedSettings,
   runDirectory?: string,
 ): Promise<MigrationSource> {
-  const unit = await readUnit(context.processes);
-  const environment = {
-    ...unit.environment,
-    ...(await readEnvironmentFiles([...unit.environmentFiles, settings.envFile], settings, runDirectory)),
-  };
-  const sources = { backendYml: settings.backendConfig, environment, flags: unit.flags };
+  const { unit, ...sources } = await sourcesOf(context, settings, runDirectory);
   const original = runDirectory && (await readOriginal(runDirectory, 'backend.yml'));
   const config =
     original instanceof Buffer
@@ -58,10 +54,27 @@ export async function findSource(
     apiCa: await readIfNamed(config.get('trusted-ca-file').value),
     findings: [
       ...config.findings,
-      ...configurationFindings(config, environment, settings.auth),
+      ...configurationFindings(config, sources.environment, settings.auth),
       ...(await environmentFindings(settings, unit)),
     ],
   };
+}
+
+/** What a backend takes its settings from; see `findSource` for the run directory. */
+export async function sourcesOf(
+  context: Context,
+  settings: Pick<RecordedSettings, 'backendConfig' | 'envFile'>,
+  runDirectory?: string,
+): Promise<
+  ConfigSources & { readonly environment: Readonly<Record<string, string>>; readonly unit: UnitSettings }
+> {
+  const unit = await readUnit(context.processes);
+  const files = [...unit.environmentFiles, settings.envFile];
+  const environment = {
+    ...unit.environment,
+    ...(await readEnvironmentFiles(files, settings, runDirectory)),
+  };
+  return { backendYml: settings.backendConfig, environment, flags: unit.flags, unit };
 }
 
 export async function connectSource(context: Context, source: MigrationSource): Promise<EtcdClient> {
@@ -72,7 +85,7 @@ export async function connectSource(context: Context, source: MigrationSource): 
 /** systemd reads several, and the later wins; the one that is rewritten is read as it was. */
 async function readEnvironmentFiles(
   paths: readonly string[],
-  settings: RecordedSettings,
+  settings: Pick<RecordedSettings, 'envFile'>,
   runDirectory: string | undefined,
 ): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};

@@ -17,6 +17,8 @@ export interface StepContext {
   readonly tool: string;
   /** True when this process did not do all earlier steps itself: nothing in memory can be relied on. */
   readonly resumed: boolean;
+  /** When an earlier process of this run asked the backend to stop; undefined when none did. */
+  readonly awaySince: string | undefined;
 }
 
 /** One journalled piece of the work. */

@@ -7,6 +7,8 @@ import { syncDirectory } from '../core/part-file.js';
 export interface ReplaceOptions {
   /** Default: the mode of the old file, 0600 for a new one. */
   readonly mode?: number;
+  /** What is kept of the old content, which may hold a secret; undefined for nothing. Default: the old file itself. */
+  readonly keep?: (old: Buffer) => Buffer | undefined;
 }
 
 export interface ReplacedFile {
@@ -27,14 +29,18 @@ export async function replaceConfigFile(
 ): Promise<ReplacedFile> {
   const old = await statFile(path);
   if (old?.isSymbolicLink() === true) throw isLink(path);
+  // Written by a run that was cut off: a copy of it would be one more file with whatever secret is in it.
+  if (old !== undefined && (await readIfThere(path))?.equals(Buffer.from(content)) === true) {
+    if (options.mode !== undefined && options.mode !== (old.mode & 0o777)) await chmod(path, options.mode);
+    return { movedTo: undefined };
+  }
   const partPath = `${path}.part`;
   let movedTo: string | undefined;
   try {
     // First what needs room: on a full disk nothing else has been made then.
     await writePart(partPath, content, old, options.mode);
-    movedTo = old && (await keepOld(path, old, now));
+    movedTo = old && (await keepPart(path, old, now, options));
     await rename(partPath, path);
-    if (movedTo !== undefined && options.mode !== undefined) await chmod(movedTo, options.mode);
     await syncDirectory(dirname(path));
     return { movedTo };
   } catch (error) {
@@ -45,22 +51,56 @@ export async function replaceConfigFile(
 }
 
 /**
- * Gives a configuration file the content back that it had, on a full disk too: the copy that was kept beside it then
- * takes its place. A file that has that content already is left alone.
+ * Gives a configuration file the content and the mode back that it had, on a full disk too: the copy that was kept
+ * beside it then takes its place.
  * @throws FerryError as `replaceConfigFile`
  */
-export async function putBackConfigFile(path: string, content: Buffer, now: Date): Promise<void> {
+export async function putBackConfigFile(
+  path: string,
+  content: Buffer,
+  now: Date,
+  options: ReplaceOptions = {},
+): Promise<void> {
   // Left by a run that was killed while it wrote it; it may hold a password.
   await rm(`${path}.part`, { force: true });
-  if ((await readIfThere(path))?.equals(content) === true) return;
   try {
-    await replaceConfigFile(path, content, now);
+    await replaceConfigFile(path, content, now, options);
   } catch (error) {
     const kept = await keptCopy(path, content);
     if (kept === undefined) throw error;
+    if (options.mode !== undefined) await chmod(kept, options.mode);
     await rename(kept, path);
     await syncDirectory(dirname(path));
   }
+}
+
+/** The old file, or what is to be kept of it, beside the new one. */
+async function keepPart(
+  path: string,
+  old: Stats,
+  now: Date,
+  { keep, mode }: ReplaceOptions,
+): Promise<string | undefined> {
+  if (keep === undefined) {
+    const kept = await keepOld(path, old, now);
+    if (mode !== undefined) await chmod(kept, mode);
+    return kept;
+  }
+  const content = keep(await readFile(path));
+  if (content === undefined) return undefined;
+  for (const kept of namesBeside(path, now)) {
+    if ((await statFile(kept)) !== undefined) continue;
+    await writePart(`${kept}.part`, content, old, 0o600);
+    await rename(`${kept}.part`, kept);
+    return kept;
+  }
+  return undefined;
+}
+
+/** With the time; two changes within a second get names of their own. */
+function* namesBeside(path: string, now: Date): Generator<string> {
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  for (let count = 0; ; count += 1) yield `${path}.${time}${count === 0 ? '' : `-${count}`}.bak`;
 }
 
 async function keptCopy(path: string, content: Buffer): Promise<string | undefined> {
@@ -88,14 +128,9 @@ async function statFile(path: string): Promise<Stats | undefined> {
   }
 }
 
-/**
- * The old file itself under another name: never half there, with its owner and mode, and without need of room. Two
- * changes within a second get names of their own.
- */
+/** The old file itself under another name: never half there, with its owner and mode, and without need of room. */
 async function keepOld(path: string, old: Stats, now: Date): Promise<string> {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  for (let count = 0; ; count += 1) {
-    const kept = `${path}.${time}${count === 0 ? '' : `-${count}`}.bak`;
+  for (const kept of namesBeside(path, now)) {
     try {
       await link(path, kept);
       return kept;
@@ -106,6 +141,7 @@ async function keepOld(path: string, old: Stats, now: Date): Promise<string> {
     }
     if (await copyOld(path, kept, old)) return kept;
   }
+  throw new Error('There is always one more name.');
 }
 
 /** Where there are no hard links. False when the name is taken. */

@@ -36,6 +36,13 @@ export function mergeEnvironment(text: string, values: Readonly<Record<string, s
   return { text: merged, changed: names.filter((name) => before.get(name) !== values[name]) };
 }
 
+/** Takes every assignment of these variables out, and leaves all other lines as they are. */
+export function withoutVariables(text: string, names: readonly string[]): string {
+  return assignmentsOf(text, 'goes on')
+    .filter(({ name }) => names.includes(name))
+    .reduceRight((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
+}
+
 function assign(text: string, name: string, value: string): string {
   const line = `${name}=${quote(name, value)}\n`;
   const result = candidates(text, name, line).find((candidate) => readsBack(text, candidate, name, value));

@@ -49,7 +49,7 @@ async function runProgram(
   const output = new OutputFiles(env['TMPDIR'] || tmpdir());
   try {
     const child = execa(program.command, program.args, {
-      env: withoutGaps({ ...env, ...options.env }),
+      env: withoutGaps({ ...(options.withholdSecrets ? withoutSecrets(env) : env), ...options.env }),
       extendEnv: false,
       detached: true,
       reject: false,
@@ -65,6 +65,14 @@ async function runProgram(
   } finally {
     output.close();
   }
+}
+
+/** What etcdctl, AWS and Sensu's own tools log in with, and by its name whatever else is one. */
+const secretNames =
+  /^(ETCDCTL|AWS)_|^SENSU_BACKEND_ETCD_CLIENT_|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY/i;
+
+function withoutSecrets(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secretNames.test(name)));
 }
 
 function withoutGaps(env: Environment): Record<string, string> {

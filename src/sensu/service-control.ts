@@ -9,7 +9,8 @@ export interface ServiceCommands {
 
 /**
  * Both resolve when the command has ended well, which need not be when the service is down or up, and throw a
- * FerryError STOP_COMMAND_FAILED or START_COMMAND_FAILED. Neither is cut short by the context's signal.
+ * FerryError STOP_COMMAND_FAILED or START_COMMAND_FAILED. Neither is cut short by the context's signal, and neither gets the
+ * secrets among the environment: a backend, and whatever it starts, would keep them.
  */
 export interface ServiceControl {
   stop(): Promise<void>;
@@ -36,10 +37,12 @@ export function createServiceControl(
 type Verb = 'stop' | 'start';
 
 async function run(processes: Context['processes'], verb: Verb, command: string): Promise<void> {
-  const result = await processes.shell(command, { timeoutMs }).catch((error: unknown) => {
-    if (!(error instanceof FerryError) || error.code !== 'COMMAND_TIMED_OUT') throw error;
-    throw failed(verb, `did not end within ${timeoutMs / 1000} s and was killed`, error);
-  });
+  const result = await processes
+    .shell(command, { timeoutMs, withholdSecrets: true })
+    .catch((error: unknown) => {
+      if (!(error instanceof FerryError) || error.code !== 'COMMAND_TIMED_OUT') throw error;
+      throw failed(verb, `did not end within ${timeoutMs / 1000} s and was killed`, error);
+    });
   if (result.exitCode !== 0) throw failed(verb, ending(result));
 }
 

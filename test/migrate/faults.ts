@@ -6,7 +6,7 @@ export interface Fault {
   readonly at: string;
   /** The how manieth change that fits; default the first. */
   readonly nth?: number;
-  readonly action: 'kill' | 'full' | 'none';
+  readonly action: 'kill' | 'full' | 'defect' | 'none';
   /** A file that gets a line for each change. */
   readonly log?: string;
 }

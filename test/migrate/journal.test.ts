@@ -81,6 +81,33 @@ describe('journal', () => {
     await journal.close();
   });
 
+  const ended = { type: 'ended', at, outcome: 'migrated' };
+  it.each<[string, object, string]>([
+    ['an outcome that does not exist', { ...ended, outcome: 'zzz' }, '"outcome"'],
+    ['a step that does not exist', { type: 'started', at, step: 'fly' }, '"step"'],
+    ['an event that does not exist', { type: 'sung', at }, '"type"'],
+    ['a time that is none', { ...ended, at: 'soon' }, '"at"'],
+    ['facts of another form', { type: 'done', at, step: 'stop', facts: { stoppedAt: 7 } }, '"stopAskedAt"'],
+    [
+      'a revision that is no number',
+      { type: 'done', at, step: 'difference', facts: { targetRevision: '-' } },
+      '',
+    ],
+    [
+      'other settings again',
+      { ...begun, settings: { ...settings, endpoints: 'etcd' } },
+      '"settings.endpoints"',
+    ],
+  ])('that has %s is refused with the line, not believed', async (_what, line, field) => {
+    await (await Journal.create(directory, begun)).close();
+    await appendFile(join(directory, 'journal.ndjson'), `${JSON.stringify(line)}\n`);
+    await expect(readRun(directory)).rejects.toMatchObject({
+      kind: 'usage',
+      code: 'RUN_UNREADABLE',
+      message: expect.stringMatching(`no release of this program writes: line 2.*${field}`) as string,
+    });
+  });
+
   it('says which directory is none of a migration', async () => {
     await expect(readRun(directory)).rejects.toMatchObject({ code: 'RUN_UNREADABLE', kind: 'usage' });
   });

@@ -45,6 +45,33 @@ describe('the commands of the service', () => {
     expect(failure.message).toBe('The stop command ended with exit code 1 and said nothing.');
   });
 
+  it('do not get what this program logs in with, and all else', async () => {
+    const secrets = [
+      ...[
+        'ETCDCTL_PASSWORD',
+        'ETCDCTL_USER',
+        'AWS_SECRET_ACCESS_KEY',
+        'AWS_SESSION_TOKEN',
+        'AWS_ACCESS_KEY_ID',
+      ],
+      ...[
+        'SENSU_BACKEND_ETCD_CLIENT_PASSWORD',
+        'SENSU_API_KEY',
+        'BACKUP_PASSPHRASE',
+        'PGPASSWORD',
+        'VAULT_TOKEN',
+      ],
+    ];
+    const env = Object.fromEntries(
+      [...secrets, 'LANG', 'SENSU_BACKEND_LOG_LEVEL'].map((name) => [name, 'x']),
+    );
+    const runner = createProcessRunner({ PATH: process.env['PATH'], ...env });
+    const seen =
+      'env | cut -d= -f1 | grep -vE "^(PATH|PWD|SHLVL|_|OLDPWD)$" | sort | tr "\\n" " " >&2; exit 1';
+    const { message } = await failureOf(control(seen, 'true', runner).stop());
+    expect(message).toBe('The stop command ended with exit code 1: LANG SENSU_BACKEND_LOG_LEVEL.');
+  });
+
   it('fail when a signal ends them', async () => {
     expect((await failureOf(control('kill -KILL $$').stop())).message).toContain('ended by a signal');
   });

@@ -1,9 +1,10 @@
 /**
  * Preloaded with `--import` into the program under test: makes it meet a fault at one of its own changes to files.
- * `FERRY_FAULT` holds `{ "at": REGEX, "nth": COUNT, "action": "kill" | "full" | "none", "log": FILE }`; the regular
+ * `FERRY_FAULT` holds `{ "at": REGEX, "nth": COUNT, "action": "kill" | "full" | "defect" | "none", "log": FILE }`; the regular
  * expression is tried on lines such as `rename /a/backend.yml`. `kill`: SIGKILL in the middle of that change, with half
  * of the bytes written. `full`: from there on no byte can be written to any file that the expression names the folder
- * of, as on a full disk; names can still be made, changed and removed.
+ * of, as on a full disk; names can still be made, changed and removed. `defect`: an error that nobody catches, and a
+ * promise that nobody awaits and that fails, as from inside a library.
  */
 import { Buffer } from 'node:buffer';
 import { appendFileSync, writeSync } from 'node:fs';
@@ -30,6 +31,12 @@ if (fault !== null && isMine) {
     if (pattern.test(`${change} ${path}`) && ++matches === (fault.nth ?? 1)) {
       half();
       if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
+      if (fault.action === 'defect') {
+        process.nextTick(() => {
+          throw new Error('a defect of a library');
+        });
+        void Promise.reject(new Error('another defect'));
+      }
       if (fault.action === 'full') fullFolder = dirname(path);
       return fault.action === 'full' && change === 'write';
     }

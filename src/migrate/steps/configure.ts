@@ -3,9 +3,11 @@ import { systemCode } from '../../core/errors.js';
 import type { Credentials } from '../../etcd/client.js';
 import { rewriteBackendYml, type RewrittenYml } from '../../sensu/backend-yml.js';
 import { putBackConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
-import { mergeEnvironment, type MergedEnvironment } from '../../sensu/environment-file.js';
-import { dropUnfinishedOriginal, keepOriginal, readOriginal } from '../originals.js';
+import { mergeEnvironment, withoutVariables, type MergedEnvironment } from '../../sensu/environment-file.js';
+import { dropUnfinishedOriginal, keepOriginal, readOriginal, readOriginalMode } from '../originals.js';
 import type { Step, StepContext, UndoContext } from '../strategy.js';
+
+const loginVariables = ['SENSU_BACKEND_ETCD_CLIENT_USERNAME', 'SENSU_BACKEND_ETCD_CLIENT_PASSWORD'];
 
 /** What the switch makes its files of. */
 export type Files = Pick<StepContext, 'settings' | 'secrets'>;
@@ -85,7 +87,21 @@ async function restore(
   if (original === 'not-kept') return;
   if (original === undefined)
     await Promise.all([path, `${path}.part`].map((each) => rm(each, { force: true })));
-  else await putBackConfigFile(path, original, context.clock.now());
+  else {
+    const mode = await readOriginalMode(runDirectory, name);
+    await putBackConfigFile(path, original, context.clock.now(), {
+      ...(mode !== undefined && { mode }),
+      ...(name === 'environment' && { keep: (switched: Buffer) => withoutLogin(switched, original) }),
+    });
+  }
+}
+
+/** What somebody has changed there since the switch, but not the password that the switch has put there. */
+function withoutLogin(switched: Buffer, original: Buffer): Buffer | undefined {
+  const kept = withoutVariables(switched.toString('latin1'), loginVariables);
+  const isChanged =
+    kept.trimEnd() !== withoutVariables(original.toString('latin1'), loginVariables).trimEnd();
+  return isChanged ? Buffer.from(kept, 'latin1') : undefined;
 }
 
 async function readIfThere(path: string): Promise<string> {

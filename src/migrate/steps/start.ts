@@ -1,5 +1,5 @@
 import { createServiceControl } from '../../sensu/service-control.js';
-import { waitUntilAnswering } from '../backend-answer.js';
+import { isAnswering, waitUntilAnswering } from '../backend-answer.js';
 import { factsOf } from '../journal.js';
 import type { Step } from '../strategy.js';
 
@@ -8,14 +8,18 @@ export const startStep: Step<'start'> = {
   title: 'Start the backend on the external etcd',
   changes: 'runs the start command, and waits until the API answers',
   downtime: true,
-  async run({ context, settings, source, facts }) {
+  async run({ context, settings, source, facts, resumed }) {
+    const asked = new Date(factsOf(facts, 'stop').stopAskedAt);
+    const begun = context.clock.now();
+    // Cut off here, an earlier process has started it, and nobody saw when it came back.
+    const wasBack = resumed && (await isAnswering(settings, source));
     await createServiceControl(context, settings).start();
     await waitUntilAnswering(context, settings, source);
-    const answered = context.clock.now();
-    const asked = new Date(factsOf(facts, 'stop').stopAskedAt);
+    const answered = wasBack ? begun : context.clock.now();
     return {
       answeredAt: answered.toISOString(),
       downtimeMilliseconds: answered.getTime() - asked.getTime(),
+      ...(wasBack && { downtimeAtMost: true }),
     };
   },
   /** The backend may be up on the target, or dying and being restarted by systemd: it must be down before its files change. */

@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findHolder } from '../../bolt/in-use.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import { diagnose } from '../../etcd/diagnose.js';
-import { normalizeEndpoints } from '../../etcd/endpoints.js';
 import { createServiceControl } from '../../sensu/service-control.js';
 import { waitUntilAnswering } from '../backend-answer.js';
+import { embeddedEtcdRuns } from '../backend-standing.js';
 import type { MigrationSource } from '../source.js';
 import type { Step } from '../strategy.js';
 
@@ -15,8 +13,10 @@ export const stopStep: Step<'stop'> = {
   title: 'Stop the backend',
   changes: 'runs the stop command, and waits until the embedded etcd is gone',
   downtime: true,
-  async run({ context, settings, source }) {
-    const stopAskedAt = context.clock.now().toISOString();
+  async run({ context, settings, source, awaySince }) {
+    // A run that was cut off here has left the backend down, unless somebody has started it since.
+    const wasAway = awaySince !== undefined && !(await embeddedEtcdRuns(source));
+    const stopAskedAt = wasAway ? awaySince : context.clock.now().toISOString();
     await createServiceControl(context, settings).stop();
     await waitUntilReleased(context, source);
     return { stopAskedAt, stoppedAt: context.clock.now().toISOString() };
@@ -31,20 +31,15 @@ export const stopStep: Step<'stop'> = {
 const releaseTimeoutMs = 60_000;
 
 /**
- * A stop command may return before its process is gone; etcd holds a lock on the files until then. A lock of another
- * container is not seen from here: what still answers might acknowledge a write that nobody carries over.
+ * A stop command may return before its process is gone. What still answers might acknowledge a write that nobody
+ * carries over.
  */
 async function waitUntilReleased(context: Context, source: MigrationSource): Promise<void> {
   const giveUpAt = performance.now() + releaseTimeoutMs;
-  while (findHolder(source.dataDirectory).state === 'held' || (await isAnswering(source))) {
+  while (await embeddedEtcdRuns(source)) {
     if (performance.now() > giveUpAt) throw stillRunning(source);
     await sleep(20, undefined, { signal: context.signal });
   }
-}
-
-async function isAnswering({ endpoints, tls }: MigrationSource): Promise<boolean> {
-  const faults = await Promise.all(normalizeEndpoints(endpoints).map((endpoint) => diagnose(endpoint, tls)));
-  return faults.some((fault) => fault?.kind !== 'unreachable');
 }
 
 function stillRunning(source: MigrationSource): FerryError {

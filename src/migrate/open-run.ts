@@ -1,0 +1,83 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../core/context.js';
+import { FerryError } from '../core/errors.js';
+import { lookAtBackend, type BackendStanding } from './backend-standing.js';
+import { journalName, readRun, type RunState } from './journal.js';
+import { refuseLockedRun } from './run-lock.js';
+import { findSource } from './source.js';
+
+/** Other commands than those that the run was begun with, which may be what failed. */
+export interface ServiceOverrides {
+  readonly stopCommand?: string;
+  readonly startCommand?: string;
+}
+
+/** @throws FerryError as `readRun` */
+export async function openRun(runDirectory: string, overrides: ServiceOverrides): Promise<RunState> {
+  const run = await readRun(runDirectory);
+  return { ...run, settings: { ...run.settings, ...overrides } };
+}
+
+/**
+ * Before a new migration looks at anything else: after one that was cut off the embedded etcd may be down, or the
+ * files switched, and that would be found instead.
+ * @throws FerryError RUN_UNFINISHED, RUN_EXISTS (`refused`), RUN_LOCKED (`locked`), and as `readRun`
+ */
+export async function refuseUsedRun(context: Context, runDirectory: string): Promise<void> {
+  const isNew = await access(join(runDirectory, journalName)).then(
+    () => false,
+    () => true,
+  );
+  if (isNew) return;
+  const run = await readRun(runDirectory);
+  await refuseLockedRun(runDirectory);
+  const source = await findSource(context, run.settings, runDirectory);
+  const standing = await lookAtBackend(context, run.settings, source);
+  const { sentence } = standing;
+  if (run.outcome === undefined) {
+    refuseHalfRolledBack(run, runDirectory, standing);
+    throw unfinished(sentence, runDirectory);
+  }
+  throw new FerryError({
+    kind: 'refused',
+    code: 'RUN_EXISTS',
+    message: `${sentence} ${runDirectory} holds a migration that has ended: ${run.outcome}.`,
+    hint: `Look at it with 'sensu-ferry migrate status --run-dir ${runDirectory}', or give another --run-dir.`,
+  });
+}
+
+function unfinished(sentence: string, runDirectory: string): FerryError {
+  return new FerryError({
+    kind: 'refused',
+    code: 'RUN_UNFINISHED',
+    message: `${sentence} The migration in ${runDirectory} is not finished.`,
+    hint:
+      `Go on with 'sensu-ferry migrate resume --run-dir ${runDirectory}', ` +
+      `or back with 'sensu-ferry migrate rollback --run-dir ${runDirectory}'.`,
+  });
+}
+
+export function refuseEnded(run: RunState, runDirectory: string, { sentence }: BackendStanding): void {
+  if (run.outcome === undefined) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'RUN_ENDED',
+    message: `${sentence} The migration in ${runDirectory} has ended: ${run.outcome}.`,
+    hint: 'Start a new one with another --run-dir.',
+  });
+}
+
+export function refuseHalfRolledBack(
+  run: RunState,
+  runDirectory: string,
+  { sentence }: BackendStanding,
+): void {
+  if (!run.rollbackBegun) return;
+  throw new FerryError({
+    kind: 'refused',
+    code: 'ROLLBACK_BEGUN',
+    message: `${sentence} The rollback of the migration in ${runDirectory} was interrupted.`,
+    hint: `Finish it with 'sensu-ferry migrate rollback --run-dir ${runDirectory}'. Then start a new migration.`,
+  });
+}
