@@ -1,4 +1,4 @@
-import { formatCount } from '../core/units.js';
+import { formatCount, formatSome } from '../core/units.js';
 import type { ApiValue } from '../sensu/resources/api-value.js';
 import { sumOf, type ChangeCounts } from '../snapshot/diff/counts.js';
 import type { StoreDiff } from '../snapshot/diff/diff.js';
@@ -27,7 +27,9 @@ export function describeDiff(diff: StoreDiff, { left, right }: Sides): string {
     `--- ${printable(left)}, revision ${diff.leftRevision}`,
     `+++ ${printable(right)}, revision ${diff.rightRevision}`,
     ...listed(false),
-    sumOf(diff.lasting) === 0 ? 'They hold the same.' : describeCounts(diff.lasting),
+    sumOf(diff.lasting) === 0
+      ? `They hold the same${diff.configOnly ? ' configuration' : ''}.`
+      : describeCounts(diff.lasting),
     ...ephemeral,
     ...more,
   ].join('\n');
@@ -70,6 +72,7 @@ export function diffDocument(diff: StoreDiff, { left, right }: Sides): object {
   const { leftRevision, rightRevision, lasting, ephemeral, changes, notListed } = diff;
   return {
     same: sumOf(lasting) === 0,
+    configOnly: diff.configOnly,
     before: { path: left, revision: leftRevision },
     after: { path: right, revision: rightRevision },
     lasting,
@@ -89,12 +92,13 @@ const below = ' '.repeat(19);
 
 /** How a live store differs from a snapshot, key by key. */
 export function describeAgainst(diff: StoreDiff): string[] {
-  const { lasting, ephemeral, changes, rightRevision } = diff;
+  const { lasting, ephemeral, changes, rightRevision, configOnly } = diff;
+  const alone = configOnly ? ', configuration alone' : '';
   const status = sumOf(lasting) === 0 ? 'ok' : 'failed';
   const keys = changes.filter((change) => !change.ephemeral);
   const more = sumOf(lasting) - keys.length;
   return [
-    `  against  ${status.padEnd(8)}live store at revision ${rightRevision}: ${describeCounts(lasting)}`,
+    `  against  ${status.padEnd(8)}live store at revision ${rightRevision}${alone}: ${describeCounts(lasting)}`,
     ...keys.map((change) => `${below}${signs[change.change]} ${printable(change.key)}${fieldNames(change)}`),
     ...(more > 0 ? [`${below}and ${formatCount(more)} more`] : []),
     ...(sumOf(ephemeral) > 0
@@ -103,11 +107,20 @@ export function describeAgainst(diff: StoreDiff): string[] {
   ];
 }
 
+/** An event alone has dozens that change with each result. */
+const namedFields = 5;
+
 function fieldNames({ fields }: ResourceChange): string {
-  return fields.length === 0 ? '' : ` (${printable(fields.map(({ path }) => path).join(', '))})`;
+  if (fields.length === 0) return '';
+  const some = formatSome(
+    fields.slice(0, namedFields).map(({ path }) => path),
+    fields.length,
+  );
+  return ` (${printable(some)})`;
 }
 
 export function againstDocument({
+  configOnly,
   rightRevision,
   lasting,
   ephemeral,
@@ -117,6 +130,7 @@ export function againstDocument({
   const listed = changes.map(changeDocument);
   return {
     same: sumOf(lasting) === 0,
+    configOnly,
     revision: rightRevision,
     lasting,
     ephemeral,

@@ -81,7 +81,7 @@ async function written(
   const output = await openOutput(context, flags, framings[format], encryption);
   try {
     const options = { format, withSecrets: flags.withSecrets === true };
-    return resultOf(context, flags, await writeDump(context, items, output, options));
+    return resultOf(context, flags, await writeDump(besideOutput(context, flags), items, output, options));
   } catch (error) {
     await output.abandon();
     // Whoever reads it has seen enough, as `head` has.
@@ -90,6 +90,12 @@ async function written(
     const { isCompacted } = await import('../etcd/read-live.js');
     throw isCompacted(error) ? brokenOff(error) : error;
   }
+}
+
+/** A spinner would run through a dump that is written to the same terminal. */
+function besideOutput(context: Context, { output }: DumpFlags): Context {
+  if (output !== undefined || !process.stdout.isTTY) return context;
+  return { ...context, report: { ...context.report, progress: () => undefined } };
 }
 
 function resultOf(context: Context, flags: DumpFlags, report: LossReport): CommandResult {

@@ -73,8 +73,10 @@ function leftOutLines({ endedSilences: { count: total, first } }: LossReport): s
   return [printable(`Left out, as Sensu does: ${count(total, 'silence')} that had ended: ${some}.`)];
 }
 
-function restoreLines({ labelled, eventsHandledAgain, apiKeys, silencesEndedSince }: LossReport): string[] {
+function restoreLines(report: LossReport): string[] {
+  const { labelled, eventsHandledAgain, apiKeys, silencesEndedSince } = report;
   const lines = [
+    masked(report.maskedByCreate),
     `${count(labelled, 'resource')} get the label sensu.io/managed_by: sensuctl`,
     eventsHandledAgain > 0 &&
       `${count(eventsHandledAgain, 'event')} go to their handlers again: --omit events`,
@@ -83,6 +85,19 @@ function restoreLines({ labelled, eventsHandledAgain, apiKeys, silencesEndedSinc
     apiKeys.length > 0 && 'it stops at the first API key: --omit apikeys',
   ];
   return lines.filter((line) => line !== false);
+}
+
+function masked({ count: total, first }: LossReport['maskedByCreate']): string | false {
+  if (total === 0) return false;
+  const some = formatSome(
+    first.map(
+      ({ type, namespace, name, paths }) => `${type} ${inNamespace(namespace, name)} (${paths.join(', ')})`,
+    ),
+    total,
+  );
+  return printable(
+    `it stores REDACTED in the place of what is in clear here; restore config does not: ${some}`,
+  );
 }
 
 function listed<Item>(

@@ -8,6 +8,7 @@ import { addSourceOptions, storeAccessFrom, tellOfStopped, type SourceFlags } fr
 
 interface DiffFlags extends OutputOptions, SourceFlags {
   readonly limit: number;
+  readonly configOnly?: boolean;
 }
 
 const listedByDefault = 1000;
@@ -18,6 +19,7 @@ export function addDiff(snapshot: Command): void {
     .description('show how the second snapshot differs from the first, as resources; exits 3 when it does')
     .argument('<before>', 'FILE.sferry, FILE.db, <state-dir>/etcd, or s3://bucket/prefix/FILE')
     .argument('<after>', 'the same')
+    .option('--config-only', 'compare what somebody has set up, without events and what agents report')
     .option('--limit <n>', 'list no more than so many changes', parseLimit, listedByDefault);
   addOutputOptions(addSourceOptions(command)).action(runs(diff));
 }
@@ -37,7 +39,10 @@ async function diff(context: Context, flags: DiffFlags, paths: readonly string[]
     const right = await openStore(after, context, access);
     try {
       for (const side of [left, right]) tellOfStopped(side, context);
-      const result = await diffStores(context, left, right, { limit: flags.limit });
+      const result = await diffStores(context, left, right, {
+        limit: flags.limit,
+        configOnly: flags.configOnly === true,
+      });
       return {
         text: describeDiff(result, { left: before, right: after }),
         json: diffDocument(result, { left: before, right: after }),

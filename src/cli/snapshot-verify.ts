@@ -21,6 +21,7 @@ import { toolName } from './version.js';
 interface VerifyFlags extends OutputOptions, SourceFlags, ConnectionFlags {
   readonly deep?: boolean;
   readonly against?: boolean;
+  readonly configOnly?: boolean;
 }
 
 export function addVerify(snapshot: Command): void {
@@ -34,6 +35,10 @@ export function addVerify(snapshot: Command): void {
     .option(
       '--against',
       'also compare each with the live store at --endpoints, and list the keys that differ',
+    )
+    .option(
+      '--config-only',
+      'with --against: compare what somebody has set up, without events and what agents report',
     );
   addOutputOptions(addConnectionOptions(addSourceOptions(command))).action(runs(verify));
 }
@@ -48,13 +53,14 @@ async function verify(
   const deep =
     flags.deep === true ? { deep: (await import('../restore/deep-verify.js')).deepVerify } : undefined;
   const live = await liveStoreFrom(flags, context);
+  const configOnly = flags.configOnly === true;
   const files: (Verified | Unverified)[] = [];
   try {
     for (const path of paths) {
       try {
         const file = await verifyFile(context, path, { access, ...deep });
         await noteVerdict(context, file, access);
-        files.push(live === undefined ? file : await compared(context, file, live, access));
+        files.push(live === undefined ? file : await compared(context, file, live, { access, configOnly }));
       } catch (error) {
         context.signal.throwIfAborted();
         // Of several files the others are looked at all the same.
@@ -77,12 +83,13 @@ async function verify(
 /** @throws FerryError AGAINST_MISSING (`usage`), as `openLiveStore` */
 async function liveStoreFrom(flags: VerifyFlags, context: Context): Promise<StoreToRead | undefined> {
   if (flags.against !== true) {
-    if (flags.endpoints === undefined) return undefined;
+    const option = flags.endpoints === undefined ? '--config-only' : '--endpoints';
+    if (flags.endpoints === undefined && flags.configOnly !== true) return undefined;
     throw new FerryError({
       kind: 'usage',
       code: 'AGAINST_MISSING',
-      message: '--endpoints names a live store, but nothing is to be compared with one.',
-      hint: 'Add --against, or leave out --endpoints.',
+      message: `${option} is about a live store, but nothing is to be compared with one.`,
+      hint: `Add --against, or leave out ${option}.`,
     });
   }
   return openLiveStore(flags, context);
@@ -93,11 +100,11 @@ async function compared(
   context: Context,
   verification: FileVerification,
   live: StoreToRead,
-  access: StoreAccess,
+  how: { readonly access: StoreAccess; readonly configOnly: boolean },
 ): Promise<Verified> {
   if (!verification.ok) return verification;
   const { compareWithLive } = await import('../snapshot/verify/against.js');
-  const against = await live.read((view) => compareWithLive(context, verification.path, view, access));
+  const against = await live.read((view) => compareWithLive(context, verification.path, view, how));
   return { ...verification, ok: sumOf(against.lasting) === 0, against };
 }
 

@@ -49,9 +49,8 @@ export async function writeDump(
     losses.add(item, masked);
     await output.write(write(resource), nameOf(item.resource));
     done += 1;
-    if (done % 1000 !== 0) continue;
-    signal.throwIfAborted();
-    report.progress({ task: 'Dumping', unit: 'keys', done });
+    report.progress({ task: 'Dumping', unit: 'resources', done });
+    if (done % 1000 === 0) signal.throwIfAborted();
   }
   signal.throwIfAborted();
   await output.finish();

@@ -46,6 +46,11 @@ export interface LossReport {
   readonly endedSilences: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
   /** Silences that have ended since: Sensu deletes what `create` makes of them. */
   readonly silencesEndedSince: Listing<Pick<ResourceName, 'namespace' | 'name'>>;
+  /**
+   * Labels and annotations that are in the dump in clear, and that `sensuctl create` masks before it sends them: what
+   * the entity itself names as secret. `restore config` sends them as they are.
+   */
+  readonly maskedByCreate: Listing<ResourceName & { readonly paths: readonly string[] }>;
   /** Events that go to handlers when they are created. */
   readonly eventsHandledAgain: number;
   /** Resources that `create` marks with the label `sensu.io/managed_by: sensuctl`. */
@@ -93,6 +98,7 @@ export class LossCollector {
   readonly #skipped: { type: string; why: string }[] = [];
   readonly #redacted = new List<ResourceName & { paths: readonly string[] }>();
   readonly #notShown = new List<ResourceName & { paths: readonly string[] }>();
+  readonly #maskedByCreate = new List<ResourceName & { paths: readonly string[] }>();
   readonly #unreadable = new List<{ key: string; why: string }>();
   readonly #halves = new List<{ namespace: string; name: string }>();
   readonly #refused = new List<{ namespace: string; name: string }>();
@@ -128,6 +134,8 @@ export class LossCollector {
     if (notShown.length > 0) this.#notShown.add({ ...name, paths: notShown });
     const redacted = [...masked, ...(this.#withSecrets ? [] : pathsOfSecrets(resource, item.isMasked))];
     if (redacted.length > 0) this.#redacted.add({ ...name, paths: redacted });
+    const inClear = this.#withSecrets ? pathsOfSecrets(resource, false) : [];
+    if (inClear.length > 0) this.#maskedByCreate.add({ ...name, paths: inClear });
     this.#judge(resource, name);
   }
 
@@ -170,6 +178,7 @@ export class LossCollector {
       silencesCutShort: this.#cutShort,
       endedSilences: this.#ended,
       silencesEndedSince: this.#endedSince,
+      maskedByCreate: this.#maskedByCreate,
       eventsHandledAgain: this.#handledAgain,
       labelled: this.#labelled,
       neverHeld,

@@ -41,15 +41,19 @@ export interface NamedApiKey extends StoredApiKey {
   readonly name: string;
 }
 
-/** Reads every entry of the view once. */
+/** Reads every entry of the view once. @param count Is told how many keys were read by then. */
 export async function readContents(
   view: StoreView,
   { signal }: Pick<Context, 'signal'>,
+  count: (keys: number) => void = () => undefined,
 ): Promise<StoreContents> {
   const ttls = await ttlByLease(view);
   const counter = new ContentsCounter(ttls);
+  let keys = 0;
   for await (const batch of view.entries()) {
     signal.throwIfAborted();
+    keys += batch.length;
+    count(keys);
     for (const entry of batch) counter.add(entry);
   }
   return { ...counter.finish(), revision: view.revision, leases: ttls.size };

@@ -47,7 +47,9 @@ export async function inspectStore(
 ): Promise<Inspection> {
   const store = await openStore(path, context, access);
   try {
-    const contents = await readContents(store, context);
+    const contents = await readContents(store, context, (done) => {
+      context.report.progress({ task: 'Inspecting', unit: 'keys', done });
+    });
     context.signal.throwIfAborted();
     return {
       path,

@@ -172,7 +172,10 @@ async function openRemote(path: string, context: Context, { keys, s3 }: StoreAcc
   const spool = new Spool(largeTempFolder(context.env), 'sealed');
   return openSpooled(path, spool, async () => {
     let size = 0;
-    const bytes = counted(storage.read(name, context.signal), (length) => (size += length));
+    const bytes = counted(storage.read(name, context.signal), (length) => {
+      size += length;
+      context.report.progress({ task: 'Fetching', unit: 'bytes', done: size });
+    });
     if (kind !== 'snapshot') {
       const manifest = await readArchive({ path, bytes }, spool, context.signal, keys);
       return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };

@@ -22,12 +22,15 @@ export interface KeyChange {
 export async function* compareStores(
   left: StoreView,
   right: StoreView,
-  { signal }: Pick<Context, 'signal'>,
+  { signal, report }: Pick<Context, 'signal' | 'report'>,
   range?: KeyRange,
 ): AsyncGenerator<KeyChange> {
   const [leftTtls, rightTtls] = await Promise.all([ttlByLease(left), ttlByLease(right)]);
+  let done = 0;
   for await (const pairs of mergeByKey(left.entries(range), right.entries(range))) {
     signal.throwIfAborted();
+    done += pairs.length;
+    report.progress({ task: 'Comparing', unit: 'keys', done });
     for (const pair of pairs) {
       const [a, b] = [isLeased(pair.left, leftTtls), isLeased(pair.right, rightTtls)];
       if (isSame(pair.left, pair.right) && a === b) continue;

@@ -1,11 +1,14 @@
 import type { Context } from '../../core/context.js';
 import type { KeyRange, Revision, StoreView } from '../../store/view.js';
 import { compareStores, type KeyChange } from './compare.js';
+import { isChangeOfConfiguration } from './configuration-change.js';
 import { sumOf, type ChangeCounts } from './counts.js';
 import { describeKeyChange, type ResourceChange } from './resource-change.js';
 
 /** How two stores differ. */
 export interface StoreDiff {
+  /** Whether the configuration alone was compared: see `isChangeOfConfiguration`. */
+  readonly configOnly: boolean;
   readonly leftRevision: Revision;
   readonly rightRevision: Revision;
   /** Of keys that last. */
@@ -22,17 +25,22 @@ export interface DiffOptions {
   readonly limit: number;
   /** Default: every key. */
   readonly range?: KeyRange;
+  /** Counts only what somebody has set up. */
+  readonly configOnly?: boolean;
 }
 
 export async function diffStores(
   context: Context,
   left: StoreView,
   right: StoreView,
-  { limit, range }: DiffOptions,
+  { limit, range, configOnly = false }: DiffOptions,
 ): Promise<StoreDiff> {
   const gathered = new GatheredChanges(limit);
-  for await (const change of compareStores(left, right, context, range)) gathered.add(change);
-  return { leftRevision: left.revision, rightRevision: right.revision, ...gathered.finish() };
+  const now = context.clock.now();
+  for await (const change of compareStores(left, right, context, range)) {
+    if (!configOnly || isChangeOfConfiguration(change, now)) gathered.add(change);
+  }
+  return { configOnly, leftRevision: left.revision, rightRevision: right.revision, ...gathered.finish() };
 }
 
 type MutableCounts = { -readonly [Name in keyof ChangeCounts]: number };
@@ -55,7 +63,7 @@ class GatheredChanges {
     else this.#notListed += 1;
   }
 
-  finish(): Omit<StoreDiff, 'leftRevision' | 'rightRevision'> {
+  finish(): Omit<StoreDiff, 'configOnly' | 'leftRevision' | 'rightRevision'> {
     return {
       lasting: this.#lasting,
       ephemeral: this.#ephemeral,

@@ -16,11 +16,11 @@ export async function compareWithLive(
   context: Context,
   path: string,
   live: StoreView,
-  access?: StoreAccess,
+  { access, configOnly }: { readonly access?: StoreAccess; readonly configOnly: boolean },
 ): Promise<StoreDiff> {
   const store = await openStore(path, context, access);
   try {
-    return await diffStores(context, store, live, { limit: listed, range: sensuRoot });
+    return await diffStores(context, store, live, { limit: listed, range: sensuRoot, configOnly });
   } finally {
     store.close();
   }

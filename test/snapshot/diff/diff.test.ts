@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Progress } from '../../../src/core/context.js';
 import { diffStores, type StoreDiff } from '../../../src/snapshot/diff/diff.js';
 import { bytesField, numberField, wrapper } from '../../sensu/resources/wire.js';
 import { silentContext } from '../../restore/silent-context.js';
@@ -14,6 +15,53 @@ function diff(left: Values, right: Values, limit = 100): Promise<StoreDiff> {
 
 const check = (...fields: Buffer[]): Buffer => Buffer.concat(fields);
 
+/** The trap: against a Sensu at work no comparison was ever without a difference. */
+describe('the difference of two configurations', () => {
+  const now = new Date(1_000_000);
+  const configOnly = async (left: Values, right: Values): Promise<StoreDiff> =>
+    diffStores({ ...context, clock: { now: () => now } }, memoryStore(left), memoryStore(right), {
+      limit: 100,
+      configOnly: true,
+    });
+  const label = (name: string): Buffer => bytesField(3, check(bytesField(1, name), bytesField(2, 'x')));
+  const silence = (end: bigint): Buffer =>
+    check(bytesField(1, check(bytesField(1, 's:*'), bytesField(2, 'default'))), numberField(11, end));
+  const meta = (...labels: Buffer[]): Buffer => bytesField(26, check(bytesField(1, 'a'), ...labels));
+
+  it('leaves out what a Sensu at work changes by itself', async () => {
+    const before = {
+      'events/default/web/disk': 'x',
+      'entity_states/default/web': 'x',
+      'keepalives/etcd/default/web': 'x',
+      // Go writes maps in any order: it says the same.
+      'checks/default/a': meta(label('a'), label('b')),
+      // Over by now, and deleted by whoever asked for silences.
+      'silenced/default/s:*': silence(900n),
+    };
+    const after = { 'checks/default/a': meta(label('b'), label('a')), 'events/default/web/load': 'x' };
+    const { lasting, ephemeral, changes, configOnly: alone } = await configOnly(before, after);
+    const none = { added: 0, removed: 0, changed: 0 };
+    expect({ lasting, ephemeral, changes, alone }).toEqual({
+      lasting: none,
+      ephemeral: none,
+      changes: [],
+      alone: true,
+    });
+  });
+
+  it('has what somebody has set up, and what nobody knows', async () => {
+    const { changes } = await configOnly(
+      { 'silenced/default/s:*': silence(2000n), 'checks/default/a': meta(label('a')), 'tomorrow/x': '1' },
+      { 'checks/default/a': meta(label('b')), 'tomorrow/x': '2' },
+    );
+    expect(changes.map(({ change, key }) => `${change} ${key}`)).toEqual([
+      'changed /sensu.io/checks/default/a',
+      'removed /sensu.io/silenced/default/s:*',
+      'changed /sensu.io/tomorrow/x',
+    ]);
+  });
+});
+
 describe('the difference of two stores', () => {
   it('is none when they hold the same', async () => {
     const store = { 'checks/default/a': check(bytesField(1, 'x')), cluster_id: 'x' };
@@ -24,6 +72,14 @@ describe('the difference of two stores', () => {
       changes: [],
       notListed: 0,
     });
+  });
+
+  it('tells how far it has come', async () => {
+    const done: number[] = [];
+    const report = { ...context.report, progress: (progress: Progress) => done.push(progress.done) };
+    const store = memoryStore({ 'checks/d/a': 'x', 'checks/d/b': 'x', 'checks/d/c': 'x' });
+    await diffStores({ ...context, report }, store, store, { limit: 1 });
+    expect(done.at(-1)).toBe(3);
   });
 
   it('names resources, and the fields that changed', async () => {

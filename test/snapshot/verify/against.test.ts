@@ -75,6 +75,11 @@ describe('snapshot verify --against', () => {
     const alone = await ferry(['snapshot', 'verify', snapshot, '--endpoints', 'http://127.0.0.1:1']);
     expect(alone.code).toBe(2);
     expect(alone.stderr).toContain('[AGAINST_MISSING]');
+    const configOnly = await ferry(['snapshot', 'verify', snapshot, '--config-only']);
+    expect({ code: configOnly.code, missing: configOnly.stderr.includes('[AGAINST_MISSING]') }).toEqual({
+      code: 2,
+      missing: true,
+    });
   });
 
   it('says that it may not read, rather than that the store differs', async () => {
