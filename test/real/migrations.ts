@@ -5,7 +5,7 @@ import type { EtcdBinaries } from '../../src/etcd/binaries.js';
 import { errorsSince, type LoggedErrors } from './backend-log.js';
 import { layOutHost, logLength, startFresh, type BackendHost } from './backend-host.js';
 import { startExternalEtcd, type ExternalEtcd, type LoginForm } from './external-etcd.js';
-import { startFerry, mustFerry } from './ferry.js';
+import { ferry, startFerry } from './ferry.js';
 import { startLoad, type LoadResult } from './load.js';
 import { startObserver, type Observed } from './observer.js';
 import type { SuiteOptions } from './options.js';
@@ -92,9 +92,7 @@ async function walk(staged: Staged, course: Course): Promise<Finished> {
   if (course === 'resumed') return resume(staged);
   const finished = await startFerry(staged.args).finished;
   if (course === 'straight' || !isGood(finished)) return finished;
-  return mustFerry(['migrate', 'rollback', '--run-dir', staged.runDirectory, '--yes', '--json']).catch(
-    (error: unknown) => ({ code: 1, stdout: '', stderr: String(error) }),
-  );
+  return ferry(['migrate', 'rollback', '--run-dir', staged.runDirectory, '--yes', '--json']);
 }
 
 /** Kills the program when the backend has been stopped, and goes on in a second one. */
@@ -140,6 +138,7 @@ function judge(
   return {
     cells: {
       exit: String(finished.code),
+      away: downtimeOf(finished.stdout),
       'writes acknowledged': String(written.acknowledged),
       lost: String(written.lost.length),
       'events posted': String(written.events),
@@ -152,6 +151,12 @@ function judge(
     },
     faults: faults.filter((fault) => fault !== undefined),
   };
+}
+
+/** As the report has it; a rollback reports none. */
+function downtimeOf(json: string): string {
+  const milliseconds = /"downtimeMilliseconds": ?(\d+)/.exec(json)?.[1];
+  return milliseconds === undefined ? '' : `${(Number(milliseconds) / 1000).toFixed(1)} s`;
 }
 
 function shown({ errors }: LoggedErrors): string {
