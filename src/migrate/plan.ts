@@ -165,13 +165,14 @@ async function lookAtTarget(
     const rbac = await planRbac(client, rbacOptions(settings, secrets));
     const { targetTls: tls, root: credentials } = secrets;
     const { profile } = settings;
+    const authWanted = looked.facts.authEnabled || settings.enableAuth;
     return {
       facts: { ...looked.facts, grants: rbac.steps.map(({ what }) => what) },
       findings: [
         ...looked.findings,
         // Notes are about clusters that backends use already.
         ...rbac.findings.filter(({ severity }) => severity === 'warning'),
-        ...(await inspectLogin(client, { login, profile, tls, credentials, sensuVersion })),
+        ...(await inspectLogin(client, { login, profile, authWanted, tls, credentials, sensuVersion })),
       ],
     };
   } finally {

@@ -22,10 +22,12 @@ export async function findingsForBackends(
   connection: AdministratorConnection,
 ): Promise<readonly RbacFinding[]> {
   const { login = passwordLogin, profile } = options;
-  const enabling = options.enableAuth && !(await client.auth.enabled());
+  const isOn = await client.auth.enabled();
+  const enabling = options.enableAuth && !isOn;
+  const authWanted = isOn || options.enableAuth;
   return [
     ...(enabling ? [await enablingFinding(context, client, login)] : []),
-    ...(await inspectLogin(client, { login, profile, ...connection })).flatMap((finding) =>
+    ...(await inspectLogin(client, { login, profile, authWanted, ...connection })).flatMap((finding) =>
       asOfAdministrator(finding, connection.tls),
     ),
   ];

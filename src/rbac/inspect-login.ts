@@ -11,6 +11,8 @@ import { wantedGrants, type Profile } from './wanted.js';
 export interface LoginToInspect {
   readonly login: BackendLogin;
   readonly profile: Profile;
+  /** Whether auth is on, or is to be: without it there are no tokens that could go wrong. */
+  readonly authWanted: boolean;
   /** With the client certificate that backends will use. */
   readonly tls: TlsFiles;
   /** Of any user, to see what tokens are given while auth is on. */
@@ -32,7 +34,7 @@ export async function inspectLogin(
     case 'certificate':
       return certificateFaults(client, inspected);
     case 'password':
-      return passwordRisks(client, inspected);
+      return inspected.authWanted ? passwordRisks(client, inspected) : [];
     case 'none':
       return (await client.auth.enabled()) ? [authIsOn] : [];
   }

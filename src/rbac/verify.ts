@@ -151,7 +151,12 @@ async function findingsOf(proof: Proof, enforced: boolean): Promise<readonly Rba
   return withClient(enforced ? backend : target, async (client) =>
     inspectLogin(client, {
       login,
-      ...{ profile: options.profile, tls: target.tls ?? {}, sensuVersion: options.sensuVersion },
+      ...{
+        profile: options.profile,
+        authWanted: true,
+        tls: target.tls ?? {},
+        sensuVersion: options.sensuVersion,
+      },
       ...(enforced && {
         credentials: backend.credentials,
         certificateNameServes: await serves(target, proof),

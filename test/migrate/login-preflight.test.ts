@@ -85,6 +85,8 @@ describe('a target whose members ask for client certificates', () => {
       ...{ auth: 'password', sensuPasswordFile, rootPasswordFile, enableAuth: true },
     });
     expect(codes(found)).toContain('refusal LOGIN_WILL_FAIL');
+    const withoutAuth = await findingsOf(target, { auth: 'password', sensuPasswordFile });
+    expect(codes(withoutAuth).filter((code) => code.includes('LOGIN'))).toEqual([]);
     expect(found.find(({ code }) => code === 'LOGIN_WILL_FAIL')!.sentence).toContain(
       'the CN of the client certificate, client,',
     );

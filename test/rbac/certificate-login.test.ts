@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
@@ -7,7 +10,7 @@ import { chooseLogin, type BackendLogin, type LoginWishes } from '../../src/rbac
 import { passwordsNeeded, type RbacPlan } from '../../src/rbac/plan-types.js';
 import { planRbac } from '../../src/rbac/plan.js';
 import { verifyRbac, type RbacVerification } from '../../src/rbac/verify.js';
-import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
+import { enableAuth, etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
 
 const root = { username: 'root', password: 'root-secret' };
 const byCertificate: BackendLogin = { form: 'certificate', user: 'sensu' };
@@ -81,7 +84,9 @@ describe('what stands in the way of a login by certificate', () => {
   async function inspect(etcd: RunningEtcd, commonName: string, login: BackendLogin): Promise<string[]> {
     const target = await targetOf(etcd, commonName);
     const client = await etcd.connect({ tls: target.tls! });
-    const findings = await inspectLogin(client, { login, profile: 'documented', tls: target.tls! });
+    const findings = await inspectLogin(client, {
+      ...{ login, profile: 'documented', authWanted: true, tls: target.tls! },
+    });
     return findings.map(({ severity, code }) => `${severity} ${code}`);
   }
 
@@ -110,6 +115,37 @@ describe('what stands in the way of a login by certificate', () => {
     expect(findings.map(({ severity, code }) => `${severity} ${code}`)).toContain(
       'warning USER_BELONGS_TO_OTHERS',
     );
+  });
+
+  // Such a member demands a certificate and looks at no CN; that shows only once auth is on.
+  test('members with a CA for clients that are not told to take the CN for the user', async () => {
+    const { authority } = demanding;
+    const folder = await mkdtemp(join(tmpdir(), 'rbac-certificate-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const ca = join(folder, 'ca.pem');
+    await writeFile(ca, authority!.ca);
+    const flags = [`--trusted-ca-file=${ca}`];
+    const etcd = await startEtcd({ tls: 'server', authority: authority!, flags, until: 'test' });
+    expect(await inspect(etcd, 'sensu', byCertificate)).toEqual([]);
+    const target = await targetOf(etcd, 'sensu');
+    await apply(target, byCertificate);
+    expect(failed(await verify(target, byCertificate))).toEqual([
+      expect.stringMatching(
+        /be taken for sensu .* does not look at the CN: start it with --client-cert-auth/,
+      ),
+    ]);
+  });
+
+  test('without auth a backend without a login can do all that it does, and with auth nothing', async () => {
+    const etcd = await startEtcd({ until: 'test' });
+    const none: BackendLogin = { form: 'none', user: 'sensu' };
+    const target = { endpoints: etcd.endpoints };
+    expect(await apply(target, none, false)).toMatchObject({ steps: [], findings: [] });
+    expect(await verify(target, none)).toMatchObject({ enforced: false, ok: true });
+    await enableAuth(etcd);
+    const refused = await verify(target, none);
+    expect(refused).toMatchObject({ enforced: true, ok: false });
+    expect(failed(refused)).toEqual([expect.stringContaining('work without a login -> Auth is on')]);
   });
 
   const choose = (etcd: RunningEtcd, wishes: Partial<LoginWishes>): Promise<BackendLogin | undefined> =>

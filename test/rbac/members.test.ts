@@ -72,7 +72,7 @@ test('with JWT nothing is lost, and it is seen before auth is on and after', asy
   const etcd = await startEtcd({ members: 3, flags: await jwtFlags('10m'), until: 'test' });
   const target = etcd.connectOptions();
   const client = await etcd.connect();
-  const inspected = { login: passwordLogin, profile, tls: {} } as const;
+  const inspected = { login: passwordLogin, profile, authWanted: true, tls: {} } as const;
   expect(await inspectLogin(client, inspected)).toEqual([]);
   await enable(target);
   const result = await verifyRbac(target, { profile, sensuPassword: passwords.sensu });
