@@ -2,7 +2,6 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openBackendCalls } from '../../src/etcd/backend-calls.js';
 import type { ConnectOptions } from '../../src/etcd/client.js';
@@ -79,7 +78,8 @@ test('with JWT nothing is lost, and it is seen before auth is on and after', asy
   expect(result).toMatchObject({ ok: true, findings: [] });
 });
 
-// A stream takes the token with it when it is opened, and etcd says that it has run out in the answer to the watch.
+// A token that was proven a moment ago may have run out when the watch takes it along. In a row without a pause, about
+// every other end of a token falls into that moment.
 test('a watch whose token has run out logs in again', async () => {
   const etcd = await startEtcd({ flags: await jwtFlags('1s'), until: 'test' });
   const target = etcd.connectOptions();
@@ -91,10 +91,8 @@ test('a watch whose token has run out logs in again', async () => {
   onTestFinished(() => {
     calls.close();
   });
-  for (let pause = 700; pause <= 1300; pause += 100) {
-    await calls.watch(sensuRoot);
-    await sleep(pause);
-  }
+  const until = performance.now() + 6000;
+  while (performance.now() < until) await calls.watch(sensuRoot);
 });
 
 test('two clusters, of which one enforces nothing, are not one that is half proven', () => {
