@@ -1,4 +1,4 @@
-import type { LogTerms } from './log-terms.js';
+import type { LogOutline } from './log-outline.js';
 
 /** What the directory of a stopped member tells of the cluster's log. */
 export interface MemberLog {
@@ -7,9 +7,7 @@ export interface MemberLog {
   readonly voters: ReadonlySet<bigint> | undefined;
   /** The last entry that the member knows to be agreed on: on record in its log, or applied to its db file. */
   readonly known: bigint;
-  readonly terms: LogTerms;
-  /** Of the data of each entry that was read. */
-  readonly checksums: ReadonlyMap<bigint, number>;
+  readonly outline: LogOutline;
 }
 
 /**
@@ -61,9 +59,9 @@ export function agreementOf(logs: readonly MemberLog[]): Agreement {
 }
 
 /** Whether the voters among these members can elect it. A member asks those that vote as far as it knows. */
-function canWin({ memberId, voters, terms }: MemberLog, logs: readonly MemberLog[]): boolean {
+function canWin({ memberId, voters, outline }: MemberLog, logs: readonly MemberLog[]): boolean {
   if (voters?.has(memberId) !== true) return false;
-  const yielding = logs.filter((log) => voters.has(log.memberId) && log.terms.yieldsTo(terms));
+  const yielding = logs.filter((log) => voters.has(log.memberId) && log.outline.yieldsTo(outline));
   return yielding.length * 2 > voters.size;
 }
 
@@ -73,7 +71,7 @@ function holds(log: MemberLog, other: MemberLog, index: bigint): boolean {
 
 /** How far two logs are the same. Of logs that do not overlap, what the one that ends earlier knows to be agreed on is. */
 export function sharedUpTo(one: MemberLog, other: MemberLog): bigint {
-  return one.terms.sharedWith(other.terms) ?? (one.known < other.known ? one.known : other.known);
+  return one.outline.sharedWith(other.outline) ?? (one.known < other.known ? one.known : other.known);
 }
 
 /**
@@ -81,12 +79,9 @@ export function sharedUpTo(one: MemberLog, other: MemberLog): bigint {
  * Undefined where there is none.
  */
 export function contradiction(one: MemberLog, other: MemberLog): bigint | undefined {
-  const shared = one.terms.sharedWith(other.terms) ?? 0n;
-  for (const [index, checksum] of one.checksums) {
-    const its = other.checksums.get(index);
-    if (index <= shared && its !== undefined && its !== checksum) return index;
-  }
+  const differing = one.outline.differsAt(other.outline, one.outline.sharedWith(other.outline) ?? 0n);
+  if (differing !== undefined) return differing;
   const agreed = one.known < other.known ? one.known : other.known;
-  const [term, its] = [one.terms.termAt(agreed), other.terms.termAt(agreed)];
+  const [term, its] = [one.outline.termAt(agreed), other.outline.termAt(agreed)];
   return term !== undefined && its !== undefined && term !== its ? agreed : undefined;
 }

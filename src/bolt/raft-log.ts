@@ -1,7 +1,7 @@
 import { CorruptFileError } from './corrupt.js';
 import { crc32c } from './crc32c.js';
 import type { FileWindow } from './file-window.js';
-import { LogTerms } from './log-terms.js';
+import { LogOutline } from './log-outline.js';
 import { ProtoReader } from './proto-reader.js';
 import {
   decodeEntry,
@@ -20,9 +20,7 @@ export interface RaftLog extends HardState {
   /** Those after the index asked for, without gaps. */
   readonly entries: readonly RaftEntry[];
   /** Of every entry that was read. */
-  readonly terms: LogTerms;
-  /** A checksum of the data of every entry that was read: of one index and term there is only one entry. */
-  readonly checksums: ReadonlyMap<bigint, number>;
+  readonly outline: LogOutline;
   readonly voterChanges: readonly VoterChange[];
   /** Marks of the snapshots that the log goes on from, oldest first. */
   readonly snapshots: readonly VotersAt[];
@@ -80,8 +78,7 @@ class LogBuilder {
   readonly #path: string;
   readonly #after: bigint;
   readonly #entries: RaftEntry[] = [];
-  readonly #terms = new LogTerms();
-  readonly #checksums = new Map<bigint, number>();
+  readonly #outline = new LogOutline();
   readonly #voterChanges: VoterChange[] = [];
   readonly #snapshots: VotersAt[] = [];
   #identity: Identity | undefined;
@@ -94,8 +91,7 @@ class LogBuilder {
   add(entry: RaftEntry): void {
     const { index, term, type, data } = entry;
     this.#keep(entry);
-    this.#terms.add(index, term);
-    this.#checksums.set(index, crc32c(0, data));
+    this.#outline.add(index, term, crc32c(0, data));
     while ((this.#voterChanges.at(-1)?.index ?? 0n) >= index) this.#voterChanges.pop();
     if (type === raftEntry.confChange) {
       const fail = (what: string): CorruptFileError => this.corrupt(`raft entry ${index} ${what}`);
@@ -106,11 +102,11 @@ class LogBuilder {
   }
 
   #keep(entry: RaftEntry): void {
-    const place = entry.index - this.#after - 1n;
-    if (place < 0n) {
-      this.#entries.length = 0;
+    if (entry.index <= this.#after) {
+      if (this.#entries.length > 0) this.#entries.length = 0;
       return;
     }
+    const place = entry.index - this.#after - 1n;
     if (place > BigInt(this.#entries.length)) {
       const wanted = this.#after + BigInt(this.#entries.length) + 1n;
       const what = `raft entry ${wanted} is missing: the log goes on with ${entry.index}`;
@@ -143,8 +139,7 @@ class LogBuilder {
     return {
       ...this.state,
       entries: this.#entries,
-      terms: this.#terms,
-      checksums: this.#checksums,
+      outline: this.#outline,
       voterChanges: this.#voterChanges,
       snapshots: this.#snapshots,
       lastIndex: this.lastIndex,

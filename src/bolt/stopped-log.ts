@@ -44,9 +44,8 @@ export function openStoppedLog(path: string, options: StoppedLogOptions = {}): S
     if (received === undefined) assertReaches(base, log, layout.walFolder);
     const known = consistentIndex > log.commit ? consistentIndex : log.commit;
     const voters = votersOf(layout, log, known);
-    const { checksums, identity } = log;
-    const terms = termsOf(log, known, received);
-    const member = { memberId: identity?.memberId ?? 0n, voters, known, terms, checksums };
+    const outline = outlineOf(log, known, received);
+    const member = { memberId: log.identity?.memberId ?? 0n, voters, known, outline };
     return { path, layout, base, log, member, untouched };
   } catch (error) {
     base.close();
@@ -79,10 +78,10 @@ function openNewestDb(layout: DataLayout, options: IndexOptions): { base: DbStor
 }
 
 /** Behind a snapshot, taken or received, the log before it may be gone. */
-function termsOf(log: RaftLog, known: bigint, received: Received): RaftLog['terms'] {
+function outlineOf(log: RaftLog, known: bigint, received: Received): RaftLog['outline'] {
   const taken = log.snapshots.findLast(({ index }) => index > 0n && index <= known);
-  const terms = taken === undefined ? log.terms : log.terms.behind(taken.index, taken.term);
-  return received === undefined ? terms : terms.behind(received.index, received.term);
+  const outline = taken === undefined ? log.outline : log.outline.behind(taken.index, taken.term);
+  return received === undefined ? outline : outline.behind(received.index, received.term);
 }
 
 /**

@@ -28,11 +28,11 @@ export function votersOf(layout: DataLayout, log: RaftLog, known: bigint): Reado
 function votersSince(
   index: bigint,
   base: readonly bigint[],
-  { terms, voterChanges }: RaftLog,
+  { outline, voterChanges }: RaftLog,
   known: bigint,
 ): ReadonlySet<bigint> | undefined {
   // Changes in files that are gone are not known.
-  if (terms.last > index && terms.first > index + 1n) return undefined;
+  if (outline.last > index && outline.first > index + 1n) return undefined;
   const voters = new Set(base);
   for (const change of voterChanges) {
     if (change.index <= index || change.index > known) continue;

@@ -149,7 +149,7 @@ async function replayMembers(
 /** Those that have what counts: with the least beyond it first, and of those the one with the least to replay. */
 function inOrder(logs: readonly StoppedLog[], { holders, upTo }: Agreement): readonly StoppedLog[] {
   const effort = ({ member, log }: StoppedLog): readonly [bigint, number] => [
-    member.terms.last - upTo,
+    member.outline.last - upTo,
     log.entries.length,
   ];
   return logs
@@ -201,7 +201,7 @@ function memberOf(directory: DataDirectory, { log, member }: StoppedLog): Stoppe
   return {
     ...{ path, name: name || formatId(memberId), revision },
     raftIndex: replayed.toIndex,
-    leftOut: log.entries.length === 0 ? 0n : member.terms.last - replayed.toIndex,
+    leftOut: log.entries.length === 0 ? 0n : member.outline.last - replayed.toIndex,
   };
 }
 

@@ -1,4 +1,4 @@
-import { LogTerms } from '../../src/bolt/log-terms.js';
+import { LogOutline } from '../../src/bolt/log-outline.js';
 import type { MemberLog } from '../../src/bolt/agreement.js';
 
 /** An entry by its term and what it is, such as `2:w17`; a change of the members is `2:+6` or `2:-3`. */
@@ -152,10 +152,10 @@ export class RaftModel {
 
   logOf(id: number): MemberLog {
     const { log, recorded } = this.#nodes.get(id)!;
-    const terms = new LogTerms();
-    for (const [i, entry] of log.entries()) terms.add(BigInt(i + 1), BigInt(termOf(entry)));
+    const outline = new LogOutline();
+    for (const [i, entry] of log.entries()) outline.add(BigInt(i + 1), BigInt(termOf(entry)), 0);
     const voters = new Set([...this.#votersOf(id, recorded)].map(BigInt));
-    return { memberId: BigInt(id), voters, known: BigInt(recorded), terms, checksums: new Map() };
+    return { memberId: BigInt(id), voters, known: BigInt(recorded), outline };
   }
 
   /** Each member that is given tries for itself, as after a restart: with what it has on record, and the others' votes. */

@@ -58,7 +58,7 @@ afterAll(() => {
 /** Each entry of the log counts, be it known as agreed on or not: one that is lost makes a difference. */
 function openDirectory(): DataDirectory {
   const stopped = openStoppedLog(join(folder, 'backend/etcd'));
-  const all = { ...agreementOf([stopped.member]), upTo: stopped.member.terms.last };
+  const all = { ...agreementOf([stopped.member]), upTo: stopped.member.outline.last };
   const replaying = replayingDirectory(stopped, all);
   for (;;) {
     const { done, value } = replaying.next();

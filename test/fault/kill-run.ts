@@ -21,6 +21,8 @@ export interface KillOutcome {
   /** Keys of the snapshot that the members do not hold when they are started again. */
   readonly invented: number;
   readonly equal: boolean;
+  /** Whether all members, and a bare majority, are said to have all that was acknowledged. */
+  readonly certain: boolean;
   /** Entries that the members have beyond what counts. */
   readonly leftOut: number;
   /** Whether what fewer than a majority hold is a prefix, and is said to be no more. Undefined for one member. */
@@ -41,18 +43,21 @@ export async function killRun(plan: KillPlan): Promise<KillOutcome> {
   try {
     const acknowledged = await writeAndKill(cluster, random);
     const all = await readStopped(cluster.members);
-    const few =
-      members === 1
-        ? undefined
-        : await readStopped(shuffled(cluster.members, random).slice(0, (members - 1) / 2));
+    const any = (count: number): readonly Member[] => shuffled(cluster.members, random).slice(0, count);
+    const most = await readStopped(any((members + 1) / 2));
+    const few = members === 1 ? undefined : await readStopped(any((members - 1) / 2));
     const again = await startedAgain(cluster, all.leftOut);
     const held = new Set(again.keys);
-    const read = new Set(all.contents.keys.map(nameAndRevision));
+    const lacking = ({ contents }: Stopped): number => {
+      const read = new Set(contents.keys.map(nameAndRevision));
+      return acknowledged.filter((write) => !read.has(write)).length;
+    };
     return {
       acknowledged: acknowledged.length,
-      lost: acknowledged.filter((write) => !read.has(write)).length,
+      lost: lacking(all) + lacking(most),
       invented: all.contents.keys.filter((key) => !held.has(key)).length,
-      equal: JSON.stringify(all.contents) === JSON.stringify(again) && all.doubt === undefined,
+      equal: JSON.stringify(all.contents) === JSON.stringify(again),
+      certain: all.doubt === undefined && most.doubt === undefined,
       leftOut: [...all.leftOut.values()].reduce((sum, count) => sum + count, 0),
       prefix: few && few.doubt === 'few-voters' && isPrefix(few.contents, all.contents),
     };
@@ -103,12 +108,14 @@ function shuffled<Item>(items: readonly Item[], random: () => number): readonly 
     .map(({ item }) => item);
 }
 
-async function readStopped(members: readonly Member[]): Promise<{
+interface Stopped {
   readonly contents: Contents;
   readonly doubt: string | undefined;
   /** By data directory. */
   readonly leftOut: ReadonlyMap<string, number>;
-}> {
+}
+
+async function readStopped(members: readonly Member[]): Promise<Stopped> {
   const { directory, newest, others, agreement, passedOver } = await openStoppedMembers(
     silentContext(),
     members.map(({ dataDir }) => dataDir),
