@@ -1,4 +1,4 @@
-import { formatCount } from '../core/units.js';
+import { formatCount, formatCounted } from '../core/units.js';
 import { showPlace } from '../dump/read/place.js';
 import { showResource } from '../dump/read/resource.js';
 import type { ConfigResult, FailedResource } from '../restore/config/apply-config.js';
@@ -27,7 +27,7 @@ const mostLines = 400;
 export function describeConfigPlan({ source, api, resources }: ConfigPlan): string {
   const lines = resources.filter(({ action }) => action !== 'equal').flatMap(describePlanned);
   return [
-    `Source  ${source === '-' ? 'standard input' : printable(source)}, ${formatCount(resources.length)} resources`,
+    `Source  ${source === '-' ? 'standard input' : printable(source)}, ${formatCounted(resources.length, 'resource')}`,
     `Target  ${api}`,
     ...cut(lines),
     describeCounts(countActions(resources)),
@@ -45,7 +45,7 @@ function describePlanned({ action, resource, fields, refusal }: PlannedResource)
 
 function cut(lines: readonly string[]): readonly string[] {
   if (lines.length <= mostLines) return lines;
-  const more = `  and ${formatCount(lines.length - mostLines)} more lines: see --json`;
+  const more = `  and ${formatCounted(lines.length - mostLines, 'more line')}: see --json`;
   return [...lines.slice(0, mostLines), more];
 }
 

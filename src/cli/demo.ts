@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { formatCount } from '../core/units.js';
+import { formatCounted } from '../core/units.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
@@ -25,7 +25,7 @@ async function demo(context: Context, flags: DemoFlags): Promise<CommandResult> 
     },
     ...(flags.dir !== undefined && { directory: resolve(flags.dir) }),
   });
-  const writes = `All ${formatCount(acknowledgedKeys)} keys that were written until the stop are on the target, and alice can log in.`;
+  const writes = `All ${formatCounted(acknowledgedKeys, 'key')} that were written until the stop are on the target, and alice can log in.`;
   const kept = directory === undefined ? [] : [`Everything is kept in ${directory}.`];
   return {
     text: [describeReport(report), '', writes, ...kept].join('\n'),

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatId } from '../core/units.js';
+import { formatBytes, formatCount, formatCounted, formatId } from '../core/units.js';
 import { showKey } from '../sensu/key-name.js';
 import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
@@ -60,8 +60,8 @@ function facts(inspection: Inspection): readonly string[] {
     ],
     [
       'Content',
-      `${formatCount(contents.keys)} keys, ${formatBytes(contents.bytes)}, ` +
-        `${formatCount(contents.leases)} leases on ${formatCount(contents.leasedKeys)} keys`,
+      `${formatCounted(contents.keys, 'key')}, ${formatBytes(contents.bytes)}, ` +
+        `${formatCounted(contents.leases, 'lease')} on ${formatCounted(contents.leasedKeys, 'key')}`,
     ],
     ['Digest', `lasting ${digest.lasting}`],
     ['', `ephemeral ${digest.ephemeral}`],
@@ -69,7 +69,7 @@ function facts(inspection: Inspection): readonly string[] {
   ];
   if (status !== undefined) {
     const { hash, totalKey, totalSize } = status;
-    const words = `hash ${hash.toString(16)}, revision ${status.revision}, ${formatCount(totalKey)} entries, ${formatBytes(totalSize)}`;
+    const words = `hash ${hash.toString(16)}, revision ${status.revision}, ${formatCounted(totalKey, 'entry', 'entries')}, ${formatBytes(totalSize)}`;
     rows.push(['etcdutl', words]);
   }
   if (manifest !== undefined) {
@@ -98,7 +98,7 @@ function etcdFacts(etcd: EtcdFacts): string {
 function replayWords({ dbRevision, entries }: ReplayFacts, etcd: EtcdFacts): string {
   if (entries === 0) return 'adds nothing: the db file is complete';
   const behind = etcd.revision - dbRevision;
-  return `${entriesOf(entries)} replayed; a copy of the db file alone would lack ${formatCount(behind)} revisions`;
+  return `${entriesOf(entries)} replayed; a copy of the db file alone would lack ${formatCounted(behind, 'revision')}`;
 }
 
 function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
@@ -106,7 +106,13 @@ function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
     ({ memberId, type }) => `the alarm ${type} of member ${formatId(memberId)} is on`,
   );
   if (contents.outsideRoot > 0) {
-    words.push(`${formatCount(contents.outsideRoot)} keys lie outside /sensu.io/ and are not Sensu's`);
+    words.push(
+      formatCounted(
+        contents.outsideRoot,
+        "key lies outside /sensu.io/ and is not Sensu's",
+        "keys lie outside /sensu.io/ and are not Sensu's",
+      ),
+    );
   }
   if (contents.unreadable.length > 0) {
     words.push(`not readable: ${contents.unreadable.map(printable).join(', ')}`);

@@ -1,4 +1,4 @@
-import { formatCount, formatSome } from '../core/units.js';
+import { formatCount, formatCounted, formatSome } from '../core/units.js';
 import type { Listing, LossReport } from '../dump/loss-report.js';
 import { printable } from './table.js';
 
@@ -13,7 +13,7 @@ export function describeLosses(report: LossReport, { output, withSecrets }: Flag
   const types = Object.entries(report.types).map(([type, count]) => `${formatCount(count)} ${type}`);
   const losses = lossLines(report, withSecrets === true);
   return [
-    `Dumped ${formatCount(report.resources)} resources${where}: ${types.join(', ') || 'none'}.`,
+    `Dumped ${formatCounted(report.resources, 'resource')}${where}: ${types.join(', ') || 'none'}.`,
     ...(losses.length > 0
       ? ['Lost with this dump:', ...losses.map((line) => `  ${line}`)]
       : ['Nothing is lost with this dump, but what no dump holds.']),
@@ -28,9 +28,9 @@ function lossLines(report: LossReport, withSecrets: boolean): string[] {
   const { usersWithoutPassword: users, apiKeys } = report;
   const lines = [
     users.length > 0 &&
-      `the passwords of ${count(users.length, 'user')}: ${users.join(', ')}${withSecrets ? ' (none is stored)' : ' (--with-secrets carries them)'}`,
+      `the passwords of ${formatCounted(users.length, 'user')}: ${users.join(', ')}${withSecrets ? ' (none is stored)' : ' (--with-secrets carries them)'}`,
     apiKeys.length > 0 &&
-      `${count(apiKeys.length, 'API key')}, which create refuses, although the dump has them in clear: ${apiKeys.map(({ owner, hint }) => `${hint} of ${owner}`).join(', ')}`,
+      `${formatCounted(apiKeys.length, 'API key')}, which create refuses, although the dump has them in clear: ${apiKeys.map(({ owner, hint }) => `${hint} of ${owner}`).join(', ')}`,
     listed(
       report.redacted,
       'resource with masked values',
@@ -46,7 +46,7 @@ function lossLines(report: LossReport, withSecrets: boolean): string[] {
       inNamespace(namespace, name),
     ),
     ...report.leftOut.map(
-      ({ group, keys }) => `${count(keys, 'key')} under ${group}, of a kind that no dump holds`,
+      ({ group, keys }) => `${formatCounted(keys, 'key')} under ${group}, of a kind that no dump holds`,
     ),
     ...report.skippedTypes.map(({ type, why }) => `everything of the type ${type}: ${why}`),
     listed(
@@ -70,18 +70,18 @@ function leftOutLines({ endedSilences: { count: total, first } }: LossReport): s
     first.map(({ namespace, name }) => inNamespace(namespace, name)),
     total,
   );
-  return [printable(`Left out, as Sensu does: ${count(total, 'silence')} that had ended: ${some}.`)];
+  return [printable(`Left out, as Sensu does: ${formatCounted(total, 'silence')} that had ended: ${some}.`)];
 }
 
 function restoreLines(report: LossReport): string[] {
   const { labelled, eventsHandledAgain, apiKeys, silencesEndedSince } = report;
   const lines = [
     masked(report.maskedByCreate),
-    `${count(labelled, 'resource')} get the label sensu.io/managed_by: sensuctl`,
+    `${formatCounted(labelled, 'resource gets', 'resources get')} the label sensu.io/managed_by: sensuctl`,
     eventsHandledAgain > 0 &&
-      `${count(eventsHandledAgain, 'event')} go to their handlers again: --omit events`,
+      `${formatCounted(eventsHandledAgain, 'event goes to its', 'events go to their')} handlers again: --omit events`,
     silencesEndedSince.count > 0 &&
-      `${count(silencesEndedSince.count, 'silence')} that ended since the store was as it is are deleted at once`,
+      `${formatCounted(silencesEndedSince.count, 'silence that ended since the store was as it is is', 'silences that ended since the store was as it is are')} deleted at once`,
     apiKeys.length > 0 && 'it stops at the first API key: --omit apikeys',
   ];
   return lines.filter((line) => line !== false);
@@ -111,10 +111,6 @@ function listed<Item>(
     /^a (?=[aeio])/,
     'an ',
   );
-}
-
-function count(number: number, what: string): string {
-  return `${formatCount(number)} ${what}${number === 1 ? '' : 's'}`;
 }
 
 function inNamespace(namespace: string, name: string): string {

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { formatCounted } from '../core/units.js';
 import type { ConnectOptions, Credentials, EtcdClient } from '../etcd/client.js';
 import type { BackendLogin } from '../rbac/login.js';
 import type { RbacPasswords, RbacPlan } from '../rbac/plan-types.js';
@@ -109,7 +110,7 @@ async function appliedResult(plan: RbacPlan): Promise<CommandResult> {
   const count = plan.steps.length;
   const text = [
     ...plan.findings.map(describeFinding),
-    `Done: ${count} ${count === 1 ? 'change' : 'changes'} made. Prove it with: sensu-ferry rbac verify`,
+    `Done: ${formatCounted(count, 'change')} made. Prove it with: sensu-ferry rbac verify`,
   ].join('\n');
   return { text, json: { applied: true, ...rbacPlanDocument(plan) }, exit: exitOf(plan) };
 }

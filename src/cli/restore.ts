@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { formatBytes, formatCount, formatDuration, formatId } from '../core/units.js';
+import { formatBytes, formatCount, formatCounted, formatDuration, formatId } from '../core/units.js';
 import type { LoadPlan } from '../restore/load-plan.js';
 import type { RestorePlan, RestoreResult } from '../restore/restore-etcd.js';
 import { confirm } from './confirm.js';
@@ -81,7 +81,7 @@ function describePlan({ source, target, load }: RestorePlan): string {
   ].filter((fact) => fact !== undefined);
   return [
     `Source  ${source.path}, revision ${source.revision}`,
-    `        ${formatCount(keys)} keys (${formatCount(ephemeralKeys)} of them ephemeral), ${formatBytes(bytes)}, ${formatCount(leases)} leases`,
+    `        ${formatCounted(keys, 'key')} (${formatCount(ephemeralKeys)} of them ephemeral), ${formatBytes(bytes)}, ${formatCounted(leases, 'lease')}`,
     `Target  ${target.endpoints.join(', ')}`,
     ...(cluster.length > 0 ? [`        ${cluster.join(', ')}`] : []),
     `        ${describeTarget(load)}`,
@@ -91,7 +91,7 @@ function describePlan({ source, target, load }: RestorePlan): string {
 function describeTarget({ onTarget, alreadyThere, source }: LoadPlan): string {
   if (onTarget === 0) return 'holds nothing of this part yet';
   const left = source.keys - alreadyThere;
-  return `holds ${formatCount(alreadyThere)} of the keys already; ${formatCount(left)} are left to write`;
+  return `holds ${formatCount(alreadyThere)} of the keys already; ${formatCounted(left, 'is', 'are')} left to write`;
 }
 
 function planDocument({ source, target, load, warnings }: RestorePlan): object {
@@ -145,10 +145,10 @@ function describeResult(
   const rate = Math.round(load.written / (load.milliseconds / 1000));
   const { source: digest } = verified;
   return [
-    `Restored ${formatCount(plan.load.source.keys)} keys (${formatBytes(plan.load.source.bytes)}) and ${formatCount(load.leases.length)} leases in ${formatDuration(seconds * 1000)}: ${formatCount(load.written)} written, ${formatCount(rate)} keys/s.`,
+    `Restored ${formatCounted(plan.load.source.keys, 'key')} (${formatBytes(plan.load.source.bytes)}) and ${formatCounted(load.leases.length, 'lease')} in ${formatDuration(seconds * 1000)}: ${formatCount(load.written)} written, ${formatCount(rate)} keys/s.`,
     'Read back and compared: source and target are the same.',
-    `  lasting    ${digest.lasting}  ${formatCount(digest.lastingKeys)} keys`,
-    `  ephemeral  ${digest.ephemeral}  ${formatCount(digest.ephemeralKeys)} keys`,
+    `  lasting    ${digest.lasting}  ${formatCounted(digest.lastingKeys, 'key')}`,
+    `  ephemeral  ${digest.ephemeral}  ${formatCounted(digest.ephemeralKeys, 'key')}`,
     ...(firstLeaseEndsAfter === undefined
       ? []
       : [
@@ -160,6 +160,6 @@ function describeResult(
 function leaseWarnings({ raisedLeases }: RestoreResult): string[] {
   if (raisedLeases === 0) return [];
   return [
-    `The target raised the TTL of ${formatCount(raisedLeases)} leases: its election time-out allows no shorter one.`,
+    `The target raised the TTL of ${formatCounted(raisedLeases, 'lease')}: its election time-out allows no shorter one.`,
   ];
 }

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { SavedSnapshot } from '../snapshot/save-plan.js';
 
@@ -8,7 +8,7 @@ export function describeSaved(saved: SavedSnapshot): string {
 
 export function describeArchive(saved: SavedArchive): string {
   const { keys, leases } = saved.contents;
-  const what = `${formatCount(keys)} keys, ${formatCount(leases)} leases, revision ${saved.revision}`;
+  const what = `${formatCounted(keys, 'key')}, ${formatCounted(leases, 'lease')}, revision ${saved.revision}`;
   return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes } from '../core/units.js';
+import { formatBytes, formatCounted } from '../core/units.js';
 import type { StoredSnapshot } from '../snapshot/catalog.js';
 import type { Pruned, PrunePlan } from '../snapshot/prune.js';
 import type { RetentionPolicy } from '../snapshot/retention.js';
@@ -72,8 +72,7 @@ function describePlan({ keep, remove }: PrunePlan): string {
 
 const dayOf = (time: Date): string => time.toISOString().slice(0, 16).replace('T', ' ');
 
-const countOf = ({ length }: readonly unknown[]): string =>
-  length === 1 ? '1 snapshot' : `${length} snapshots`;
+const countOf = ({ length }: readonly unknown[]): string => formatCounted(length, 'snapshot');
 
 function describePruned({ removed, kept }: Pruned): string {
   const freed = removed.reduce((sum, { storedSize }: StoredSnapshot) => sum + storedSize, 0);

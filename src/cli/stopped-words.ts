@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from '../core/units.js';
+import { formatBytes, formatCount, formatCounted } from '../core/units.js';
 import type { Agreement } from '../bolt/agreement.js';
 import type { Reporter } from '../core/context.js';
 import type { LaggingMember, StoppedMember, StoppedMembers } from '../snapshot/stopped-members.js';
@@ -20,12 +20,11 @@ export function describeStopped({ directory, newest, others }: StoppedMembers): 
 function describeLag({ name, path, revision, behind }: LaggingMember): string {
   const who = `${name} (${path})`;
   if (behind.entries === 0n) return `${who} is level with it`;
-  const revisions = `${formatCount(behind.revisions)} ${behind.revisions === 1n ? 'revision' : 'revisions'}`;
+  const revisions = formatCounted(behind.revisions, 'revision');
   return `${who} lags by ${entriesOf(behind.entries)} of the log and ${revisions}, at revision ${revision}`;
 }
 
-export const entriesOf = (count: number | bigint): string =>
-  BigInt(count) === 1n ? '1 entry' : `${formatCount(count)} entries`;
+export const entriesOf = (count: number | bigint): string => formatCounted(count, 'entry', 'entries');
 
 /** Why a write that was acknowledged may be missing; undefined when none is. */
 export function describeDoubt({ doubt, voters }: Agreement): string | undefined {

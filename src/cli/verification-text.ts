@@ -1,5 +1,5 @@
 import type { FerryError } from '../core/errors.js';
-import { formatCount } from '../core/units.js';
+import { formatCount, formatCounted } from '../core/units.js';
 import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
@@ -27,7 +27,7 @@ export function describeVerification(file: Verified): string {
   const content =
     revision === undefined || keys === undefined
       ? ''
-      : `, revision ${revision}, ${formatCount(keys)} ${keys === 1 ? 'key' : 'keys'}`;
+      : `, revision ${revision}, ${formatCounted(keys, 'key')}`;
   return [
     `${printable(path)}: ${verdict}${content}`,
     ...layers.flatMap(describeLayer),
@@ -47,8 +47,10 @@ const statusWords: Readonly<Record<LayerResult['status'], string>> = {
 };
 
 function describeLayer({ layer, status, counts, notes, findings, found }: LayerResult): string[] {
-  const numbers = Object.entries(counts).map(([what, count]) => `${formatCount(count)} ${words(what)}`);
-  const wrong = found === 0 ? [] : [`${formatCount(found)} ${found === 1 ? 'finding' : 'findings'}`];
+  const numbers = Object.entries(counts).map(([what, count]) =>
+    formatCounted(count, words(what).replace(/s$/, ''), words(what)),
+  );
+  const wrong = found === 0 ? [] : [formatCounted(found, 'finding')];
   const head = `  ${layer.padEnd(8)} ${statusWords[status].padEnd(8)}${[...wrong, ...numbers].join(', ')}`;
   const more = found > findings.length ? [`and ${formatCount(found - findings.length)} more`] : [];
   const below = [...findings.map(describeFinding), ...more, ...notes.map((note) => `note: ${note}`)];

@@ -24,7 +24,11 @@ export class FerryError extends Error {
   readonly hint: string;
 
   constructor(failure: Failure) {
-    super(failure.message, failure.cause === undefined ? undefined : { cause: failure.cause });
+    // Words of others that a sentence ends with may bring a full stop of their own.
+    super(
+      failure.message.replace(/([^.])\.\.$/, '$1.'),
+      failure.cause === undefined ? undefined : { cause: failure.cause },
+    );
     this.kind = failure.kind;
     this.code = failure.code;
     this.hint = failure.hint;

@@ -16,6 +16,11 @@ export function formatCount(count: number | bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** A count and what is counted, such as `1 key`, `1,200 keys` or, with its own plural, `2 entries`. */
+export function formatCounted(count: number | bigint, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${BigInt(count) === 1n ? one : many}`;
+}
+
 /** The first of many names and how many more there are, such as `a, b and 1,200 more`. */
 export function formatSome(first: readonly string[], total: number | bigint): string {
   const more = BigInt(total) - BigInt(first.length);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { formatCounted } from '../core/units.js';
 import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../etcd/binaries.js';
 import { createAuthority, writeCertifiedKey, writePem } from '../etcd/certificates.js';
 import { connect } from '../etcd/connect.js';
@@ -178,7 +179,7 @@ function lost(missing: readonly string[]): FerryError {
   return new FerryError({
     kind: 'integrity',
     code: 'WRITES_LOST',
-    message: `${missing.length} acknowledged writes are not on the target, ${missing[0]!} among them.`,
+    message: `${formatCounted(missing.length, 'acknowledged write is', 'acknowledged writes are')} not on the target, ${missing[0]!} among them.`,
     hint: 'This is a defect of sensu-ferry; please report it.',
   });
 }

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
 import { strategyFor } from './copy-strategy.js';
 import type { Finding, Severity } from './findings.js';
 import { inspectApi } from './preflight/api.js';
@@ -255,9 +255,9 @@ export function describeSteps(plan: MigrationPlan): string {
   return [
     sourceFacts &&
       `From: embedded etcd ${sourceFacts.etcdVersion} at ${plan.source.endpoints.join(', ')}, ` +
-        `${formatCount(sourceFacts.keys)} keys, ${formatBytes(sourceFacts.dbSizeInUse)} in use`,
+        `${formatCounted(sourceFacts.keys, 'key')}, ${formatBytes(sourceFacts.dbSizeInUse)} in use`,
     targetFacts &&
-      `To:   etcd ${targetFacts.versions.join(', ')}, ${targetFacts.members.length} members, ` +
+      `To:   etcd ${targetFacts.versions.join(', ')}, ${formatCounted(targetFacts.members.length, 'member')}, ` +
         `at ${plan.settings.endpoints.join(', ')}`,
     '',
     'Plan:',

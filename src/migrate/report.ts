@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from '../core/units.js';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
 import { loginWords, type BackendLogin } from '../rbac/login.js';
 import { isConfiguration } from './configuration.js';
@@ -75,10 +75,12 @@ export function describeReport(report: MigrationReport): string {
   return [
     `Migrated to ${report.endpoints.join(', ')}. The backend logs in there ${loginWords(report.login)}.`,
     '',
-    `${formatCount(difference.keys)} keys and ${formatCount(load.leases)} leases; the backend was away for ${start.downtimeAtMost ? 'at most ' : ''}${formatDuration(start.downtimeMilliseconds)}.`,
-    `Loaded while it ran: ${formatCount(load.keys)} keys in ${formatDuration(load.milliseconds)}. Carried over after the stop: ` +
+    `${formatCounted(difference.keys, 'key')} and ${formatCounted(load.leases, 'lease')}; the backend was away for ${start.downtimeAtMost ? 'at most ' : ''}${formatDuration(start.downtimeMilliseconds)}.`,
+    `Loaded while it ran: ${formatCounted(load.keys, 'key')} in ${formatDuration(load.milliseconds)}. Carried over after the stop: ` +
       `${formatCount(difference.put)} put, ${formatCount(difference.deleted)} deleted` +
-      (difference.walEntries > 0 ? `, ${formatCount(difference.walEntries)} log entries replayed.` : '.'),
+      (difference.walEntries > 0
+        ? `, ${formatCounted(difference.walEntries, 'log entry', 'log entries')} replayed.`
+        : '.'),
     verify.digest === null
       ? undefined
       : `Content digest of what was carried, in both stores: ${verify.digest.lasting}`,

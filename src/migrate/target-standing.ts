@@ -1,5 +1,5 @@
 import type { Context } from '../core/context.js';
-import { formatCount } from '../core/units.js';
+import { formatCounted } from '../core/units.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { backendsAtWork } from '../rbac/backends-at-work.js';
 import { clusterIdKey, sensuRoot, singleKey } from '../store/sensu-root.js';
@@ -46,7 +46,7 @@ export function standingFindings(standing: TargetStanding): Finding[] {
       return [
         warning(
           'TARGET_HOLDS_EARLIER_COPY',
-          `The target holds ${formatCount(standing.keys)} keys of this very store, which no backend uses: an earlier migration has left them.`,
+          `The target holds ${formatCounted(standing.keys, 'key')} of this very store, which no backend uses: an earlier migration has left them.`,
           "They are brought up to date: what differs is replaced by what this backend has. Take a 'snapshot save' of the target first if a backend has worked there.",
         ),
       ];
@@ -62,7 +62,7 @@ export function standingFindings(standing: TargetStanding): Finding[] {
       return [
         refusal(
           'TARGET_NOT_EMPTY',
-          `The target already has ${formatCount(standing.keys)} keys under /sensu.io/ that belong to another store.`,
+          `The target already has ${formatCounted(standing.keys, 'key')} of another store under /sensu.io/.`,
           'Give an etcd without a Sensu store, or remove those keys yourself after a snapshot of that cluster.',
         ),
       ];

@@ -1,5 +1,5 @@
 import type { EtcdClient } from '../etcd/client.js';
-import { formatCount } from '../core/units.js';
+import { formatCounted } from '../core/units.js';
 import { isAtLeast } from '../etcd/version.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { RbacFinding, RbacOptions } from './plan-types.js';
@@ -33,7 +33,7 @@ async function foreignKeys(client: EtcdClient): Promise<readonly RbacFinding[]> 
     {
       severity: 'note',
       code: 'GRANT_COVERS_FOREIGN_KEYS',
-      sentence: `${formatCount(count)} keys of others sort after Sensu's: the documented grant lets Sensu read and write them.`,
+      sentence: `${formatCounted(count, 'key of others sorts', 'keys of others sort')} after Sensu's: the documented grant lets Sensu read and write them.`,
       remedy: 'Use --profile least, which ends where the keys of Sensu end.',
     },
   ];

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatCount } from '../core/units.js';
+import { formatCount, formatCounted } from '../core/units.js';
 import type { EtcdClient, LeaseKeeper } from '../etcd/client.js';
 import type { Lease, LeaseId, Revision, StoreEntry } from '../store/view.js';
 import { readAlongside } from './alongside.js';
@@ -171,9 +171,10 @@ async function proveDifference(
       }
     }
   });
-  if (wrong.length > 0) throw notApplied(`${formatCount(wrong.length)} keys differ: ${showKeys(wrong)}`);
+  if (wrong.length > 0)
+    throw notApplied(`${formatCounted(wrong.length, 'key differs', 'keys differ')}: ${showKeys(wrong)}`);
   if (count !== BigInt(difference.keys)) {
-    throw notApplied(`it holds ${formatCount(count)} keys instead of ${formatCount(difference.keys)}`);
+    throw notApplied(`it holds ${formatCounted(count, 'key')} instead of ${formatCount(difference.keys)}`);
   }
   return revision;
 }

@@ -1,5 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { formatCounted } from '../core/units.js';
 import type { EtcdClient } from '../etcd/client.js';
 import { Digester, sameContent, type ContentDigest } from '../store/digest.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
@@ -110,7 +111,9 @@ class Differing {
       this.#changed.length > 0 ? `with another value or lease ${showKeys(this.#changed)}` : '',
     ].filter((words) => words !== '');
     const what =
-      parts.length > 0 ? `${this.#count} keys differ: ${parts.join('; ')}` : 'TTLs of leases differ';
+      parts.length > 0
+        ? `${formatCounted(this.#count, 'key differs', 'keys differ')}: ${parts.join('; ')}`
+        : 'TTLs of leases differ';
     throw new FerryError({
       kind: 'integrity',
       code: 'CONTENT_DIFFERS',

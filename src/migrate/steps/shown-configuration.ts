@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import { formatCount, formatSome } from '../../core/units.js';
+import { formatCount, formatCounted, formatSome } from '../../core/units.js';
 import { ApiSource } from '../../dump/api-source.js';
 import type { DumpItem } from '../../dump/item.js';
 import { nameOf, type ResourceName } from '../../dump/loss-report.js';
@@ -88,7 +88,7 @@ function compare(stored: Gathered, shown: Gathered): Proof {
     return failed(shownProof, `${formatCount(missing.length)} missing: ${firstOf(missing)}`);
   const changed = asked.filter(([name, { hash }]) => shown.resources.get(name)!.hash !== hash);
   const notes = [
-    `${formatCount(asked.length)} resources are there`,
+    `${formatCounted(asked.length, 'resource is', 'resources are')} there`,
     ...(changed.length > 0 ? [`changed since the switch: ${firstOf(changed)}`] : []),
     ...(shown.skipped.size > 0 ? [`not shown to this API key: ${[...shown.skipped].join(', ')}`] : []),
   ];

@@ -1,5 +1,5 @@
 import { FerryError } from '../../core/errors.js';
-import { formatCount } from '../../core/units.js';
+import { formatCount, formatCounted } from '../../core/units.js';
 import { faultOf, type LogFault } from '../../sensu/backend-log.js';
 import type { LogReader } from '../../sensu/log-reader.js';
 import { doubtful, failed, notChecked, proven, type Proof } from '../proof.js';
@@ -46,7 +46,7 @@ export class LogProbe implements Probe {
   proofs(): readonly Proof[] {
     if (this.#counts.size === 0) {
       if (this.#unreadable !== undefined) return [notChecked(what, this.#unreadable)];
-      return [proven(what, `no fault in ${formatCount(this.#lines)} new lines of ${this.#reader.name}`)];
+      return [proven(what, `no fault in ${formatCounted(this.#lines, 'new line')} of ${this.#reader.name}`)];
     }
     const found = [...this.#counts].map(
       ([fault, count]) =>

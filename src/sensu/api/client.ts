@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FerryError } from '../../core/errors.js';
+import { formatCounted } from '../../core/units.js';
 import { faultOf, unusable } from './faults.js';
 import { exchange, type ApiAnswer } from './http.js';
 import { parseJson } from './json.js';
@@ -123,13 +124,17 @@ function memberHealth({ MemberIDHex, Name, Err, Healthy }: StoredHealth): Member
 export function explainHealth({ members, alarms }: BackendHealth): string {
   const ill = members.filter(({ healthy }) => !healthy);
   const alarm =
-    alarms === 0 ? '' : ` ${alarms} alarm${alarms === 1 ? ' is' : 's are'} on: see etcdctl alarm list.`;
+    alarms === 0 ? '' : ` ${formatCounted(alarms, 'alarm is', 'alarms are')} on: see etcdctl alarm list.`;
   if (members.length === 0) return `It lists no members.${alarm}`;
-  if (ill.length === 0) return `All ${members.length} etcd members are healthy.${alarm}`;
+  if (ill.length === 0) {
+    return members.length === 1
+      ? `The one etcd member is healthy.${alarm}`
+      : `All ${members.length} etcd members are healthy.${alarm}`;
+  }
   const names = ill.map(({ name, error }) => `${name} (${error})`).join(', ');
   if (ill.every(({ error }) => error.includes('user name is empty'))) {
     return (
-      `${ill.length} of ${members.length} etcd members are shown as unhealthy with "user name is empty". This is no ` +
+      `${ill.length} of ${formatCounted(members.length, 'etcd member')} shown as unhealthy with "user name is empty". This is no ` +
       'fault: /health asks without the password that Sensu itself logs in with. The proof that the store is ' +
       `served is the cluster id and a login.${alarm}`
     );

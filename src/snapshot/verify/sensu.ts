@@ -1,5 +1,5 @@
 import type { Context } from '../../core/context.js';
-import { formatCount, formatId } from '../../core/units.js';
+import { formatCount, formatCounted, formatId } from '../../core/units.js';
 import { classifyKey, outsideRoot, type KeyClass } from '../../sensu/key-space.js';
 import { showKey } from '../../sensu/key-name.js';
 import { MalformedValueError } from '../../sensu/protobuf.js';
@@ -132,7 +132,7 @@ class EntryChecker {
       layer.notes.push(`${formatCount(count)} ${noun} of no known kind: ${showKey(Buffer.from(group))}`);
     }
     for (const [namespace, count] of this.#leftBehind) {
-      const what = `${formatCount(count)} ${count === 1 ? 'key' : 'keys'} left behind by the deleted namespace`;
+      const what = `${formatCounted(count, 'key')} left behind by the deleted namespace`;
       layer.notes.push(`${what} ${showKey(Buffer.from(namespace))}`);
     }
   }

@@ -276,7 +276,7 @@ describe('what /health means', () => {
   });
 
   it('is told for members in health, for none, and with alarms', () => {
-    expect(explainHealth({ members: [member('a')], alarms: 0 })).toBe('All 1 etcd members are healthy.');
+    expect(explainHealth({ members: [member('a')], alarms: 0 })).toBe('The one etcd member is healthy.');
     expect(explainHealth({ members: [], alarms: 0 })).toContain('no members');
     expect(explainHealth({ members: [member('a')], alarms: 1 })).toContain('1 alarm is on');
   });
