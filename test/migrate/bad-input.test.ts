@@ -67,7 +67,7 @@ describe('what cannot be migrated is refused before anything is changed:', () =>
         [{ '--api-key-file': noKey }, 2, 'API_KEY_UNUSABLE'],
         [{ '--api-key-file': join(host.folder, 'none') }, 2, 'SECRET_FILE_UNUSABLE'],
         [{ '--api-url': 'http://127.0.0.1:1' }, 15, 'API_UNREACHABLE'],
-        [{ '--api-url': host.staged.apiUrl.replace('http:', 'https:') }, 15, 'API_UNREACHABLE'],
+        [{ '--api-url': host.staged.apiUrl.replace('http:', 'https:') }, 15, 'API_SCHEME_WRONG'],
         [{ '--api-url': 'ftp://127.0.0.1' }, 2, 'API_URL_UNUSABLE'],
         // An etcd answers on its client port, but not as Sensu does.
         [{ '--api-url': host.staged.clientUrl }, 14, 'API_ANSWER_UNUSABLE'],
