@@ -1,24 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FerryError } from '../core/errors.js';
 import { compareVersions, type EtcdBinaries } from './binaries.js';
 import { EtcdProcess } from './etcd-process.js';
 import { freePorts } from './free-ports.js';
+import { makeThrowawayFolder } from './throwaway-folder.js';
 
 /** PEM contents for the servers. */
 export interface ServerTls {
   readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Refuse clients without a certificate of `ca`. */
+  /** Refuse clients and peers without a certificate of `ca`. */
   readonly clientCertificates?: boolean;
 }
 
 export interface ThrowawayOptions {
   readonly binaries: EtcdBinaries;
   readonly members?: 1 | 3;
+  /** Where a folder is made for the members. Default: the system's for temporary files. */
+  readonly parent?: string;
   readonly tls?: ServerTls;
   /** Start on these directories instead of empty ones; they are kept. One member only. */
   readonly existing?: { readonly dataDir: string; readonly walDir?: string };
@@ -175,17 +178,18 @@ export async function startThrowawayEtcd(options: ThrowawayOptions): Promise<Thr
 }
 
 async function prepare(options: ThrowawayOptions): Promise<ThrowawayEtcd> {
-  const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-etcd-'));
+  const folder = await makeThrowawayFolder(options.parent ?? tmpdir());
   const count = options.members ?? 1;
   const ports = await freePorts(2 * count);
   const scheme = options.tls === undefined ? 'http' : 'https';
+  const peerScheme = options.tls?.clientCertificates ? 'https' : 'http';
   const tlsFlags = options.tls === undefined ? [] : await writeTls(folder, options.tls);
   const plans = Array.from({ length: count }, (_, index): MemberPlan => {
     const own = join(folder, `etcd-${index + 1}`);
     return {
       name: `etcd-${index + 1}`,
       endpoint: `${scheme}://127.0.0.1:${ports[2 * index]!}`,
-      peerUrl: `http://127.0.0.1:${ports[2 * index + 1]!}`,
+      peerUrl: `${peerScheme}://127.0.0.1:${ports[2 * index + 1]!}`,
       dataDir: options.existing?.dataDir ?? join(own, 'data'),
       // The layout of Sensu's embedded etcd: data and wal side by side.
       walDir: options.existing === undefined ? join(own, 'wal') : options.existing.walDir,
@@ -242,7 +246,13 @@ async function writeTls(folder: string, tls: ServerTls): Promise<readonly string
     `--cert-file=${path('server.pem')}`,
     `--key-file=${path('server-key.pem')}`,
     // etcd asks every client for a certificate as soon as it is given a CA.
-    ...(tls.clientCertificates ? ['--client-cert-auth', `--trusted-ca-file=${path('ca.pem')}`] : []),
+    ...(tls.clientCertificates
+      ? [
+          ...['--client-cert-auth', `--trusted-ca-file=${path('ca.pem')}`],
+          ...[`--peer-cert-file=${path('server.pem')}`, `--peer-key-file=${path('server-key.pem')}`],
+          ...['--peer-client-cert-auth', `--peer-trusted-ca-file=${path('ca.pem')}`],
+        ]
+      : []),
   ];
 }
 

@@ -2,9 +2,11 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
 import { findEtcdBinaries, type EtcdBinaries } from '../etcd/binaries.js';
+import { createAuthority } from '../etcd/certificates.js';
 import { connect } from '../etcd/connect.js';
 import { startThrowawayEtcd } from '../etcd/throwaway.js';
 import type { StoreContents } from '../snapshot/contents.js';
+import { largeTempFolder } from '../snapshot/spool.js';
 import type { DeepCheck } from '../snapshot/verify/verify.js';
 import { sameContent } from '../store/digest.js';
 import type { StoreView } from '../store/view.js';
@@ -19,19 +21,25 @@ const requestOverhead = 512 * 1024;
 
 /**
  * Restores a store with the newest etcd of this machine into a cluster that is thrown away, as `restore etcd`
- * does, reads it back, and compares keys, values and leases with what was read from the file.
+ * does, reads it back, and compares keys, values and leases with what was read from the file. The etcd serves on
+ * loopback, which all users of the machine share: it lets in nobody but this process.
  * @throws FerryError NO_ETCD_FOUND (`failed`); CONTENT_DIFFERS (`integrity`); or when the etcd does not start
  */
 export const deepVerify: DeepCheck = async (context, view, contents, report) => {
   const binaries = await newestEtcd(context);
   const plan = await largestRequest(view);
   context.report.info(`Restoring ${formatBytes(contents.bytes)} into a throwaway etcd ${binaries.version}.`);
+  const authority = await createAuthority('sensu-ferry verify');
+  const server = await authority.issueServer(['127.0.0.1']);
   await using etcd = await startThrowawayEtcd({
     binaries,
+    parent: largeTempFolder(context.env),
+    tls: { ca: authority.ca, ...server, clientCertificates: true },
     quotaBytes,
     flags: [`--max-request-bytes=${plan}`],
   });
-  const client = await connect({ endpoints: etcd.endpoints });
+  const own = await authority.issueClient('sensu-ferry');
+  const client = await connect({ endpoints: etcd.endpoints, tls: { ca: authority.ca, ...own } });
   try {
     return await restoreAndCompare(context, client, view, contents, report);
   } finally {
