@@ -113,7 +113,7 @@ function assertOneCluster(logs: readonly StoppedLog[]): void {
     if (log.member.memberId === newest.member.memberId) throw sameMember(log, newest);
     const entry = contradiction(log.member, newest.member);
     if (entry !== undefined)
-      throw otherStore(log.path, newest.path, `their logs have different entries ${entry}`);
+      throw otherStore(log.path, newest.path, `their logs differ in raft entry ${entry}`);
   }
 }
 
@@ -246,6 +246,6 @@ function otherStore(first: string, second: string, what: string): FerryError {
     kind: 'integrity',
     code: 'LOGS_DISAGREE',
     message: `${first} and ${second} are not of one store: ${what}.`,
-    hint: 'One of them was restored from a snapshot by itself, or is damaged: save each with a --data-dir of its own, and compare.',
+    hint: 'One of them was restored from a snapshot by itself, or is damaged. Save each alone, and compare them with snapshot diff.',
   });
 }
