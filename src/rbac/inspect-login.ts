@@ -85,7 +85,7 @@ async function membersWithoutDemand(
     {
       severity: 'refusal',
       code: 'CERTIFICATES_NOT_DEMANDED',
-      sentence: `${without.join(', ')} ${without.length === 1 ? 'lets' : 'let'} connections in without a client certificate, so the CN of one is no login there.`,
+      sentence: `${without.join(', ')} ${without.length === 1 ? 'lets' : 'let'} connections in without a client certificate, so the CN of one is not a login there.`,
       remedy: 'Start every member with --client-cert-auth --trusted-ca-file FILE, or use --auth password.',
     },
   ];
