@@ -137,8 +137,11 @@ export async function refuseTaken(
   });
 }
 
-/** A device or a pipe in the place of which a file came would be missed by all others who use it. */
-async function refuseSpecial(path: string): Promise<void> {
+/**
+ * A device or a pipe in the place of which a file came would be missed by all others who use it.
+ * @throws FerryError FILE_EXISTS (`refused`) when something else than a file or a link has the name
+ */
+export async function refuseSpecial(path: string): Promise<void> {
   const found = await lstatIfThere(path);
   if (found === undefined || found.isFile() || found.isSymbolicLink()) return;
   throw new FerryError({

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { FerryError, systemCode } from '../core/errors.js';
-import { PartFile, refuseTaken } from '../core/part-file.js';
+import { PartFile, refuseSpecial, refuseTaken } from '../core/part-file.js';
 import type { CipherStream, Encryption } from '../snapshot/encryption.js';
 import type { Framing } from './dump.js';
 import type { ResourceName } from './loss-report.js';
@@ -113,6 +113,7 @@ export class FileSink implements ByteSink {
    * @throws FerryError FILE_EXISTS (`refused`), CANNOT_WRITE (`failed`)
    */
   static async create(path: string, replace: boolean): Promise<FileSink> {
+    await refuseSpecial(path);
     if (!replace) {
       await refuseTaken(
         path,
