@@ -115,7 +115,8 @@ export async function undoSteps(steps: readonly Step[], undo: UndoContext): Prom
       await step.undo?.(undo);
     } catch (error) {
       failures.push(error);
-      undo.context.report.warn(`Undoing "${step.title}" failed: ${nameOf(error)}`);
+      // The first is what the error of the run says.
+      if (failures.length > 1) undo.context.report.warn(`Undoing "${step.title}" failed: ${nameOf(error)}`);
     }
   }
   if (failures.length > 0) throw failures[0];

@@ -82,7 +82,7 @@ export async function resumeMigration(
   });
 }
 
-type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed'>;
+type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed' | 'startedBefore'>;
 
 async function carryOut(
   work: Work,
@@ -93,7 +93,10 @@ async function carryOut(
   const resources = new RunResources(work.context, work.settings, work.secrets);
   try {
     const { first, strategy } = await begin(resources);
-    const step: StepContext = { ...work, facts: { ...facts }, resources, resumed: first !== 'snapshot' };
+    const step: StepContext = {
+      ...{ ...work, facts: { ...facts }, resources },
+      ...{ resumed: first !== 'snapshot', startedBefore: first === 'start' },
+    };
     const done = await runSteps(strategy, first, step, journal);
     return reportOf(done, work.runDirectory, work.settings, warnings);
   } finally {

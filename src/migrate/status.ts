@@ -24,7 +24,7 @@ export async function lookAtRun(context: Context, runDirectory: string): Promise
 }
 
 export function describeStatus({ run, standing, worker }: RunStatus): string {
-  const state = worker === undefined ? stateOf(run) : `${worker} is working on it`;
+  const state = worker === undefined ? stateOf(run, standing) : `${worker} is working on it`;
   const error = run.lastError === undefined ? [] : [`Last error: ${run.lastError}`];
   return [standing.sentence, '', ...describeSteps(run), `State: ${state}.`, ...error].join('\n');
 }
@@ -38,7 +38,7 @@ function describeSteps(run: RunState): string[] {
   return [`Migration of ${backendConfig} to ${endpoints.join(', ')}, begun ${run.begunAt}:`, ...steps];
 }
 
-function stateOf(run: RunState): string {
+function stateOf(run: RunState, { serves }: BackendStanding): string {
   switch (run.outcome) {
     case 'migrated':
       return 'migrated. The run has ended; rollback would go back';
@@ -51,7 +51,7 @@ function stateOf(run: RunState): string {
       if (run.facts.verify !== undefined) {
         return 'verified; the watch after it failed or was cut off: resume watches again, rollback goes back';
       }
-      return run.started.has('stop') && run.facts.start === undefined
+      return run.started.has('stop') && serves === 'nothing'
         ? 'cut off with the backend stopped: resume or roll back now'
         : 'not finished: resume or roll back';
   }

@@ -17,6 +17,8 @@ export interface StepContext {
   readonly tool: string;
   /** True when this process did not do all earlier steps itself: nothing in memory can be relied on. */
   readonly resumed: boolean;
+  /** True when an earlier process has started the backend, which has written to the target since. */
+  readonly startedBefore: boolean;
   /** When an earlier process of this run asked the backend to stop; undefined when none did. */
   readonly awaySince: string | undefined;
 }

@@ -8,12 +8,12 @@ export const startStep: Step<'start'> = {
   title: 'Start the backend on the external etcd',
   changes: 'runs the start command, and waits until the API answers',
   downtime: true,
-  async run({ context, settings, source, facts, resumed }) {
+  async run({ context, settings, source, facts, startedBefore }) {
     const asked = new Date(factsOf(facts, 'stop').stopAskedAt);
     const begun = context.clock.now();
-    // Cut off here, an earlier process has started it, and nobody saw when it came back.
-    const wasBack = resumed && (await isAnswering(settings, source));
-    await createServiceControl(context, settings).start();
+    // Nobody saw when it came back. A plain script would start a second one beside it.
+    const wasBack = startedBefore && (await isAnswering(settings, source));
+    if (!wasBack) await createServiceControl(context, settings).start();
     await waitUntilAnswering(context, settings, source);
     const answered = wasBack ? begun : context.clock.now();
     return {
