@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { freePorts } from '../../src/etcd/free-ports.js';
-import { etcdVersions, startEtcd, type EtcdOptions, type RunningEtcd } from '../support/etcd.js';
+import { enableAuth, etcdVersions, startEtcd, type EtcdOptions, type RunningEtcd } from '../support/etcd.js';
 
 /** What `localhost` is resolved to where etcd is asked for its members. */
 const addresses = vi.hoisted(() => ({ ofLocalhost: [{ address: '127.0.0.1', family: 4 }] }));
@@ -72,8 +72,12 @@ test('a name that leads to two clusters is refused', async () => {
 });
 
 /** Two etcds that were each started alone on a copy of one member's files: all ids are the same. */
-async function startTwins(options: EtcdOptions): Promise<readonly RunningEtcd[]> {
-  const origin = await startEtcd({ until: 'test' });
+async function startTwins(
+  options: EtcdOptions,
+  prepare?: (origin: RunningEtcd) => Promise<unknown>,
+): Promise<readonly RunningEtcd[]> {
+  const origin = await startEtcd({ version: etcdVersions.at(-1)!, until: 'test' });
+  await prepare?.(origin);
   const [member] = origin.members;
   await member!.stop();
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-twins-'));
@@ -83,7 +87,7 @@ async function startTwins(options: EtcdOptions): Promise<readonly RunningEtcd[]>
       const existing = { dataDir: join(folder, name, 'data'), walDir: join(folder, name, 'wal') };
       await cp(member!.dataDir, existing.dataDir, { recursive: true });
       await cp(member!.walDir!, existing.walDir, { recursive: true });
-      return startEtcd({ ...options, existing, until: 'test' });
+      return startEtcd({ version: origin.version, ...options, existing, until: 'test' });
     }),
   );
 }
@@ -103,6 +107,22 @@ describe('members that were restored each for itself', () => {
     expect(failure).toMatchObject({ kind: 'refused', code: 'SEVERAL_CLUSTERS' });
     expect((failure as Error).message).toMatch(/two etcd clusters with the same ids/);
   });
+});
+
+// Such a user sees no more than a revision, and twins have the same.
+test.each(['root', 'reader'])('copies of one member with auth are told apart as %s', async (username) => {
+  const flags = ['--advertise-client-urls=http://etcd.example:2379'];
+  const twins = await startTwins({ flags }, async (origin) => {
+    const { auth } = await origin.connect();
+    await auth.addUser('reader', 'root-password');
+    return enableAuth(origin);
+  });
+  const credentials = { username, password: 'root-password' };
+  const failure = await failureOf({ endpoints: twins.map(({ endpoint }) => endpoint), credentials });
+  expect(failure).toMatchObject({ kind: 'refused', code: 'SEVERAL_CLUSTERS' });
+  const { endpoint } = twins[0]!;
+  const urls = [endpoint, endpoint.replace('127.0.0.1', 'localhost')];
+  expect((await twins[0]!.connect({ endpoints: urls, credentials })).cluster.voters).toEqual([endpoint]);
 });
 
 // From 3.6 a learner refuses in another gRPC code than before.

@@ -12,7 +12,7 @@ test('a member of the target that is down is refused once, and one that is not n
   const endpoints = [named!.endpoint, down!.endpoint];
   const tls = target.tls!;
   const client = await target.connect({ endpoints });
-  const wishes = { tls, enableAuth: false, hasRootPassword: false, configOnly: false };
+  const wishes = { tls, enableAuth: false, hasRootPassword: false, withoutAuth: false, configOnly: false };
   const { findings } = await inspectTarget(silentContext(), client, undefined, wishes);
   const certificates = { endpoints, tls, backendCa: undefined, now: new Date() };
   const all = [...findings, ...(await inspectCertificates(certificates))];
