@@ -49,7 +49,7 @@ async function verify(
   paths: readonly string[],
 ): Promise<CommandResult> {
   const access = await storeAccessFrom(flags, context);
-  const { verifyFile } = await import('../snapshot/verify/verify.js');
+  const { verifyAndNote } = await import('../snapshot/verify/mark.js');
   const deep =
     flags.deep === true ? { deep: (await import('../restore/deep-verify.js')).deepVerify } : undefined;
   const live = await liveStoreFrom(flags, context);
@@ -58,8 +58,7 @@ async function verify(
   try {
     for (const path of paths) {
       try {
-        const file = await verifyFile(context, path, { access, ...deep });
-        await noteVerdict(context, file, access);
+        const file = await verifyAndNote(context, path, { access, ...deep }, toolName());
         files.push(live === undefined ? file : await compared(context, file, live, { access, configOnly }));
       } catch (error) {
         context.signal.throwIfAborted();
@@ -106,19 +105,6 @@ async function compared(
   const { compareWithLive } = await import('../snapshot/verify/against.js');
   const against = await live.read((view) => compareWithLive(context, verification.path, view, how));
   return { ...verification, ok: sumOf(against.lasting) === 0, against };
-}
-
-/** A verdict that cannot be noted is one all the same. */
-async function noteVerdict(context: Context, file: FileVerification, access: StoreAccess): Promise<void> {
-  const { markVerdict } = await import('../snapshot/verify/mark.js');
-  try {
-    await markVerdict(context, file, access, toolName());
-  } catch (error) {
-    context.signal.throwIfAborted();
-    if (!(error instanceof FerryError)) throw error;
-    const hint = 'prune and check do not know of this verdict';
-    context.report.warn(`It cannot be noted beside ${file.path}, and ${hint}: ${error.message}`);
-  }
 }
 
 function documentOf(file: Verified | Unverified): object {

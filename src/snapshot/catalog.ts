@@ -6,16 +6,18 @@ import { readManifest } from './archive-tail.js';
 import { factsInName } from './file-name.js';
 import { isLockFile } from './lock.js';
 import {
+  isSame,
   pinnedName,
   readVerification,
   snapshotOfSideFile,
   verifiedName,
   writeVerification,
+  type SnapshotIdentity,
   type Verification,
 } from './side-files.js';
 
 /** A snapshot that lies in a storage, as far as its last bytes and the files beside it tell. */
-export interface StoredSnapshot {
+export interface StoredSnapshot extends SnapshotIdentity {
   readonly name: string;
   readonly createdAt: Date;
   readonly revision: bigint;
@@ -23,12 +25,8 @@ export interface StoredSnapshot {
   readonly keys: number | undefined;
   /** Bytes of the etcd snapshot. */
   readonly size: number;
-  /** Bytes of the file. */
-  readonly storedSize: number;
   /** Of the lasting keys; undefined for a plain `.db`. */
   readonly digest: string | undefined;
-  /** Of an archive the sha256 of its chunks, of a plain `.db` that of etcd's trailer. */
-  readonly fingerprint: string;
   readonly verification: Verification | undefined;
   readonly verifiedAt: Date | undefined;
   readonly encrypted: boolean;
@@ -83,19 +81,30 @@ export async function readCatalog({ signal }: Pick<Context, 'signal'>, storage: 
   };
 }
 
+/** @throws FerryError SNAPSHOT_MISSING; ARCHIVE_CUT and the like for one that is damaged */
+export async function identify(
+  context: Pick<Context, 'signal'>,
+  storage: Storage,
+  name: string,
+): Promise<SnapshotIdentity> {
+  return readFacts(storage, await findSnapshot(context, storage, name), context.signal);
+}
+
 /**
  * Notes beside a snapshot that it was verified with success just now.
- * @throws FerryError SNAPSHOT_MISSING; ARCHIVE_CUT and the like when it is damaged after all
+ * @param seen What it was before it was verified.
+ * @throws FerryError as `identify`; SNAPSHOT_CHANGED (`integrity`) when it is not what was verified
  */
 export async function markVerified(
   context: Pick<Context, 'signal'>,
   storage: Storage,
   name: string,
   verification: Verification,
+  seen?: SnapshotIdentity,
 ): Promise<void> {
-  const file = await findSnapshot(context, storage, name);
-  const { fingerprint } = await readFacts(storage, file, context.signal);
-  await writeVerification(storage, name, verification, fingerprint, context.signal);
+  const identity = await identify(context, storage, name);
+  if (seen !== undefined && !isSame(seen, identity)) throw changed(name);
+  await writeVerification(storage, name, verification, identity, context.signal);
 }
 
 /** Takes such a note back. */
@@ -156,7 +165,7 @@ async function look(
   try {
     const facts = await readFacts(storage, file, signal);
     const verification = files.has(verifiedName(name))
-      ? await readVerification(storage, name, facts.fingerprint, signal)
+      ? await readVerification(storage, name, facts, signal)
       : undefined;
     const verifiedAt = verification?.verifiedAt;
     return { name, ...facts, verification, verifiedAt, pinned: files.has(pinnedName(name)) };
@@ -186,6 +195,7 @@ async function archiveFacts(storage: Storage, file: StoredFile, signal: AbortSig
     keys: content.keys,
     size: plain.size,
     storedSize: file.size,
+    modifiedAt: file.modifiedAt,
     digest: content.digest.lasting,
     fingerprint: stored.sha256,
     encrypted: encrypted !== undefined,
@@ -194,7 +204,11 @@ async function archiveFacts(storage: Storage, file: StoredFile, signal: AbortSig
 
 const trailerLength = 32;
 
-async function plainFacts(storage: Storage, { name, size }: StoredFile, signal: AbortSignal): Promise<Facts> {
+async function plainFacts(
+  storage: Storage,
+  { name, size, modifiedAt }: StoredFile,
+  signal: AbortSignal,
+): Promise<Facts> {
   // bbolt's files are whole pages, so etcd's sha256 behind them shows in the size.
   if (size % 512 !== trailerLength) throw cut(name);
   const trailer = await buffer(storage.read(name, signal, { start: size - trailerLength, end: size }));
@@ -205,6 +219,7 @@ async function plainFacts(storage: Storage, { name, size }: StoredFile, signal: 
     keys: undefined,
     size,
     storedSize: size,
+    modifiedAt,
     digest: undefined,
     fingerprint: trailer.toString('hex'),
     encrypted: false,
@@ -223,6 +238,15 @@ function cut(name: string): FerryError {
     code: 'SNAPSHOT_CUT',
     message: `${name} does not end with etcd's sha256: it was cut short.`,
     hint: 'Remove it, or look at it with sensu-ferry snapshot verify.',
+  });
+}
+
+function changed(name: string): FerryError {
+  return new FerryError({
+    kind: 'integrity',
+    code: 'SNAPSHOT_CHANGED',
+    message: `${name} was changed or replaced while it was verified.`,
+    hint: 'See who writes there, and verify it again.',
   });
 }
 

@@ -24,42 +24,60 @@ export interface Verification {
   readonly tool: string;
 }
 
+/** Tells a snapshot from every other one, and from itself before it was changed, without reading it whole. */
+export interface SnapshotIdentity {
+  /** Of an archive the sha256 of its chunks, of a plain `.db` that of etcd's trailer. */
+  readonly fingerprint: string;
+  /** Bytes of the file. */
+  readonly storedSize: number;
+  readonly modifiedAt: Date;
+}
+
+export function isSame(a: SnapshotIdentity, b: SnapshotIdentity): boolean {
+  const isUntouched = a.modifiedAt.getTime() === b.modifiedAt.getTime();
+  return isUntouched && a.storedSize === b.storedSize && a.fingerprint === b.fingerprint;
+}
+
 const schema = z.object({
   verifiedAt: z.iso.datetime(),
   revision: z.string().regex(/^\d+$/),
   digest: z.string(),
   tool: z.string(),
   fingerprint: z.string(),
+  storedSize: z.int().nonnegative(),
+  modifiedAt: z.iso.datetime(),
 });
 
-/** `fingerprint` ties it to the bytes of the snapshot: beside another file of the same name it does not count. */
+/** The identity ties it to the snapshot: beside another file of the same name, or a changed one, it does not count. */
 export async function writeVerification(
   storage: Storage,
   snapshot: string,
   { verifiedAt, revision, digest, tool }: Verification,
-  fingerprint: string,
+  { fingerprint, storedSize, modifiedAt }: SnapshotIdentity,
   signal: AbortSignal,
 ): Promise<void> {
   const content = {
     verifiedAt: verifiedAt.toISOString(),
     revision: String(revision),
-    ...{ digest, tool, fingerprint },
+    ...{ digest, tool, fingerprint, storedSize },
+    modifiedAt: modifiedAt.toISOString(),
   } satisfies z.infer<typeof schema>;
   const text = `${JSON.stringify(content, null, 2)}\n`;
   await storage.put(verifiedName(snapshot), Buffer.from(text), signal);
 }
 
-/** Undefined for one that is damaged, or that belongs to other bytes than those of the fingerprint. */
+/** Undefined for one that is damaged, or that belongs to another snapshot. */
 export async function readVerification(
   storage: Storage,
   snapshot: string,
-  fingerprint: string,
+  identity: SnapshotIdentity,
   signal: AbortSignal,
 ): Promise<Verification | undefined> {
   const content = parse(
     await buffer(storage.read(verifiedName(snapshot), signal, { start: 0, end: 65_536 })),
   );
-  if (content?.fingerprint !== fingerprint) return undefined;
+  if (content === undefined) return undefined;
+  if (!isSame({ ...content, modifiedAt: new Date(content.modifiedAt) }, identity)) return undefined;
   const { verifiedAt, revision, digest, tool } = content;
   return { verifiedAt: new Date(verifiedAt), revision: BigInt(revision), digest, tool };
 }

@@ -9,6 +9,7 @@ function snapshot(hoursOld: number, verified = false): StoredSnapshot {
   return {
     name: `sensu-r${hoursOld}.sferry`,
     createdAt: new Date(now.getTime() - hoursOld * hour),
+    modifiedAt: now,
     ...{ revision: 884n, keys: 12, size: 5000, storedSize: 1000, digest: 'd', fingerprint: 'f' },
     ...{ verification: undefined, verifiedAt: verified ? now : undefined },
     ...{ encrypted: false, pinned: false },

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { FerryError, type FailureKind } from '../../src/core/errors.js';
-import { markVerified, readCatalog, type Catalog } from '../../src/snapshot/catalog.js';
+import { identify, markVerified, readCatalog, type Catalog } from '../../src/snapshot/catalog.js';
 import { pin, unpin } from '../../src/snapshot/pin.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
 import type { ByteRange, Storage } from '../../src/storage/storage.js';
@@ -183,6 +183,27 @@ it('knows a snapshot that was verified, and only that one', async () => {
     undefined,
     undefined,
   ]);
+});
+
+it.each([
+  ['has another byte in its middle', (bytes: Buffer) => void (bytes[2000]! ^= 1)],
+  ['was written again', () => undefined],
+])('takes a snapshot for unverified that %s since', async (_what, change) => {
+  const folder = snapshotFolder();
+  const storage = new DirectoryStorage(folder);
+  const name = await writeStoredArchive(folder, { createdAt: monday });
+  const path = join(folder, name);
+  const seen = await identify(context, storage, name);
+  await markVerified(context, storage, name, verification, seen);
+  expect((await catalogOf(folder)).snapshots).toMatchObject([{ verification }]);
+  const bytes = readFileSync(path);
+  change(bytes);
+  writeFileSync(path, bytes);
+  utimesSync(path, monday, tuesday);
+  expect((await catalogOf(folder)).snapshots).toMatchObject([{ verification: undefined }]);
+  await expect(markVerified(context, storage, name, verification, seen)).rejects.toMatchObject({
+    code: 'SNAPSHOT_CHANGED',
+  });
 });
 
 it('takes no word for a verification that is damaged or of another snapshot', async () => {
