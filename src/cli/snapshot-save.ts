@@ -15,6 +15,7 @@ import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './en
 import { ExitCode } from './exit-codes.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { recorded } from './save-record.js';
+import { refuseUnverifiable, verifySaved } from './save-verified.js';
 import { contentJson, describeArchive, describeSaved, savedJson } from './save-words.js';
 import { describeStopped, stoppedJson, warnOfStopped } from './stopped-words.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
@@ -26,6 +27,7 @@ interface SaveFlags extends ConnectionFlags, DataDirFlags, StorageFlags, Encrypt
   readonly name?: string;
   readonly timeout?: string;
   readonly textfile?: string;
+  readonly verify?: boolean;
 }
 
 interface CliSaveOptions extends SaveOptions {
@@ -33,7 +35,7 @@ interface CliSaveOptions extends SaveOptions {
 }
 
 interface SaveResult extends CommandResult {
-  readonly saved: SavedFacts;
+  readonly saved: SavedFacts & { readonly path: string };
 }
 
 export function addSave(snapshot: Command): void {
@@ -45,6 +47,7 @@ export function addSave(snapshot: Command): void {
     .requiredOption('--to <place>', 'a directory, s3://bucket/prefix, or - for standard output')
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id")
+    .option('--verify', 'read it back from where it lies and verify it, as snapshot verify does')
     .option('--timeout <duration>', 'stop after so long, such as 10m')
     .option(
       '--textfile <file>',
@@ -73,11 +76,20 @@ async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult>
   const destination = await destinationFrom(flags, context);
   const encryption = await encryptionFrom(flags, context);
   if (format === 'etcd' && encryption !== undefined) throw plainIsNotEncrypted();
+  refuseUnverifiable(flags, encryption);
   warnIfInClear(context, destination, encryption);
   const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
-  if (flags.dataDir === undefined) return saveRunning(context, flags, what, format);
-  if (flags.endpoints !== undefined) throw twoSources();
-  return saveStopped(context, flags.dataDir, what, format);
+  if (flags.dataDir !== undefined && flags.endpoints !== undefined) throw twoSources();
+  const result = await (flags.dataDir === undefined
+    ? saveRunning(context, flags, what, format)
+    : saveStopped(context, flags.dataDir, what, format));
+  if (flags.verify !== true) return result;
+  await verifySaved(context, result.saved.path, flags, encryption);
+  return {
+    ...result,
+    text: `${result.text}\n  verified`,
+    json: { ...(result.json as object), verified: true },
+  };
 }
 
 async function saveRunning(

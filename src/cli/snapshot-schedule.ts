@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
@@ -17,6 +18,7 @@ interface ScheduleFlags extends RetentionFlags, OutputOptions {
   readonly cron?: boolean;
   readonly sensuCheck?: boolean;
   readonly at: string;
+  readonly verify: boolean;
   readonly program?: string;
 }
 
@@ -26,14 +28,15 @@ export function addSchedule(snapshot: Command): void {
   const command = snapshot
     .command('schedule')
     .description(
-      'print what runs snapshot save every night, and prune behind it: systemd units, a cron line, or Sensu checks',
+      'print what saves, verifies and prunes snapshots every night: systemd units, a cron line, or Sensu checks',
     )
     .usage(`[options] ${example}`)
     .argument('<save options...>', 'options of snapshot save, behind --')
     .option('--systemd', 'a service and its timer')
     .option('--cron', 'a line for /etc/cron.d')
     .option('--sensu-check', 'checks for sensuctl create')
-    .option('--at <time>', 'time of day, of the machine that runs it', '02:15');
+    .option('--at <time>', 'time of day, of the machine that runs it', '04:15')
+    .option('--no-verify', 'do not read each snapshot back, as with credentials that may only write');
   addRetentionOptions(command)
     .option('--program <path>', 'this program, where it is to run; default: where it is now')
     .option('--json', 'print the result as one JSON document')
@@ -41,17 +44,20 @@ export function addSchedule(snapshot: Command): void {
 }
 
 async function schedule(
-  _context: Context,
+  { report }: Context,
   flags: ScheduleFlags,
   save: readonly string[],
 ): Promise<CommandResult> {
   const plan: ScheduledSave = {
     program: programFrom(flags.program),
     save: await checkedSaveOptions(save, example),
+    verify: flags.verify,
     keep: checkedKeepOptions(flags),
     at: timeOfDay(flags.at),
   };
   const files = await written(plan, flags);
+  const { remarksOn } = await import('../snapshot/schedule/remarks.js');
+  for (const remark of remarksOn(plan, existsSync)) report.warn(remark);
   return { text: files.map(describeFile).join('\n'), json: { files } };
 }
 
@@ -107,7 +113,11 @@ function programFrom(path: string | undefined): readonly string[] {
 function timeOfDay(text: string): TimeOfDay {
   const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
   if (hour === undefined) {
-    throw usage('TIME_UNUSABLE', `${JSON.stringify(text)} is no time of day.`, 'Use HH:MM, such as 02:15.');
+    throw usage(
+      'TIME_UNUSABLE',
+      `${JSON.stringify(text)} is not a time of day.`,
+      'Use HH:MM, such as 04:15.',
+    );
   }
   return { hour: Number(hour), minute: Number(minute) };
 }

@@ -3,6 +3,8 @@ import { isAbsolute, resolve } from 'node:path';
 import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
 import { isInBucket } from '../storage/location.js';
+import type { Encryption } from '../snapshot/encryption.js';
+import { refuseUnverifiable } from './save-verified.js';
 import { addSave } from './snapshot-save.js';
 
 /** Options of `snapshot save` that name files or folders of the machine that it runs on. */
@@ -24,13 +26,14 @@ interface SaveValues extends Partial<Record<keyof typeof pathOptions, string | r
   readonly user?: string;
   readonly s3Endpoint?: string;
   readonly timeout?: string;
+  readonly verify?: boolean;
   readonly json?: boolean;
   readonly progress?: string;
 }
 
 /**
  * Options of a `snapshot save` that nobody watches, as they were given. What is wrong with them must not come to
- * light at a quarter past two at night: nobody answers a prompt, there is no folder to start from, and neither a
+ * light in the middle of the night: nobody answers a prompt, there is no folder to start from, and neither a
  * unit nor a crontab is a place for a secret.
  * @param example For hints.
  * @throws FerryError (`usage`)
@@ -50,6 +53,7 @@ export async function checkedSaveOptions(
   const values = valuesOf(args, example);
   refuseSecrets(values);
   refusePrompts(values);
+  refuseUnverifiable(values, encryptionOf(values));
   await checkDestination(values, example);
   for (const [name, option] of Object.entries(pathOptions) as [keyof typeof pathOptions, string][]) {
     for (const path of [values[name] ?? []].flat()) refuseRelative(option, path);
@@ -93,6 +97,10 @@ function parsed(
       `For example: ${example}`,
     );
   }
+}
+
+function encryptionOf({ recipient: [first, ...others] = [] }: SaveValues): Encryption | undefined {
+  return first === undefined ? undefined : { recipients: [first, ...others] };
 }
 
 function refuseSecrets({ user, endpoints = [], s3Endpoint = '', recipient = [] }: SaveValues): void {

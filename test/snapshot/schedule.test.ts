@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { cronLine, shellQuote } from '../../src/snapshot/schedule/cron.js';
+import { remarksOn } from '../../src/snapshot/schedule/remarks.js';
 import type { ScheduledSave } from '../../src/snapshot/schedule/scheduled-save.js';
 import { sensuChecks } from '../../src/snapshot/schedule/sensu-check.js';
 import { systemdUnits } from '../../src/snapshot/schedule/systemd.js';
@@ -18,6 +19,7 @@ const nightly: ScheduledSave = {
     ...['--endpoints', 'https://etcd-1:2379', '--user', 'root', '--password-file', '/etc/sensu/etcd 100%'],
     ...['--to', '/var/backups/sensu $nightly'],
   ],
+  verify: true,
   keep: ['--keep-daily', '7'],
   at: { hour: 2, minute: 15 },
 };
@@ -52,6 +54,7 @@ describe('systemd units', () => {
   });
 
   it.each([
+    ['LimitCORE=0', 'UMask=0077', 'PrivateTmp=yes'],
     ['ProtectSystem=strict', 'NoNewPrivileges=yes', 'CapabilityBoundingSet=CAP_DAC_OVERRIDE'],
     ['Persistent=true', 'RandomizedDelaySec=15min', 'OnCalendar=*-*-* 02:15:00'],
   ])('say %s, %s, %s', (...settings) => {
@@ -107,7 +110,8 @@ describe('systemd units', () => {
     expect(service!.text).toContain('--password-file %d/password-file-etcd_100_ --to');
     expect(service!.text).toContain('--to "/var/backups/sensu $$nightly"');
     // There are no variables in a path: a doubled $ would be two.
-    expect(service!.text).toContain('ReadWritePaths="/var/backups/sensu $nightly"');
+    expect(service!.text).toContain('ReadWritePaths="-/var/backups/sensu $nightly"\n');
+    expect(service!.text).toContain('RequiresMountsFor="/var/backups/sensu $nightly"\n');
   });
 
   it('take a secret file behind an equals sign too', () => {
@@ -134,7 +138,7 @@ describe('systemd units', () => {
   it('let metrics be written', () => {
     const save = ['--to', 's3://bucket/sensu', '--textfile=/var/lib/node_exporter/sensu-ferry.prom'];
     const [service] = systemdUnits({ ...nightly, save });
-    expect(service!.text).toContain('ReadWritePaths=/var/lib/node_exporter\n');
+    expect(service!.text).toContain('ReadWritePaths=-/var/lib/node_exporter\n');
   });
 });
 
@@ -142,7 +146,7 @@ describe('a cron line', () => {
   it('escapes %, which ends a command in a crontab even within quotes', () => {
     expect(cronLine(nightly)).toBe(
       '15 2 * * * root /bin/true snapshot save --endpoints https://etcd-1:2379 --user root ' +
-        "--password-file '/etc/sensu/etcd 100\\%' --to '/var/backups/sensu $nightly' --quiet && " +
+        "--password-file '/etc/sensu/etcd 100\\%' --to '/var/backups/sensu $nightly' --verify --quiet && " +
         "/bin/true snapshot prune '/var/backups/sensu $nightly' --keep-daily 7 --yes --quiet\n",
     );
   });
@@ -165,15 +169,80 @@ it('prune and check find the bucket that the save goes to', () => {
 });
 
 describe('Sensu checks', () => {
+  const checksOf = (schedule: ScheduledSave): readonly { readonly metadata: { readonly name: string } }[] =>
+    parseAllDocuments(sensuChecks(schedule)).map((document) => document.toJS() as never);
+
   it('are two resources as sensuctl create takes them', () => {
-    const documents = parseAllDocuments(sensuChecks(nightly)).map((document) => document.toJS() as object);
+    const documents = checksOf(nightly);
     expect(documents).toMatchObject([
       { type: 'CheckConfig', api_version: 'core/v2', spec: { cron: '15 2 * * *', publish: true } },
-      { type: 'CheckConfig', spec: { interval: 3600, timeout: 300 } },
+      {
+        type: 'CheckConfig',
+        spec: { interval: 3600, timeout: 300, output_metric_format: 'nagios_perfdata' },
+      },
     ]);
-    expect(documents).toMatchObject([
-      { metadata: { name: 'sensu-ferry-snapshot' } },
-      { spec: { command: "/bin/true snapshot check '/var/backups/sensu $nightly' --max-age 26h" } },
-    ]);
+    expect(documents[1]).toMatchObject({
+      spec: { command: "/bin/true snapshot check '/var/backups/sensu $nightly' --max-age 26h" },
+    });
+  });
+
+  it('have names of which none begins with the other, whose history Sensu would show for it', () => {
+    const [save, age] = checksOf(nightly).map(({ metadata }) => metadata.name);
+    expect(save!.startsWith(age!) || age!.startsWith(save!)).toBe(false);
+  });
+
+  it.each([
+    [0, 0],
+    [1, 2],
+    [2, 2],
+    [3, 1],
+    [12, 2],
+    [15, 2],
+  ])('a save that ends with %i is %i to Sensu', async (code, state) => {
+    const program = join(folder(), 'ferry');
+    writeFileSync(program, `#!/bin/sh\nexit ${code}\n`, { mode: 0o700 });
+    const [save] = checksOf({ ...nightly, program: [program] }) as unknown as { spec: { command: string } }[];
+    const ended = await run('/bin/sh', ['-c', save!.spec.command]).then(
+      () => 0,
+      (error: unknown) => (error as { code: number }).code,
+    );
+    expect(ended).toBe(state);
+  });
+
+  it('say who can read the password that they need', () => {
+    expect(sensuChecks(nightly)).toMatch(
+      /^# So can everybody who may create checks .*: \/etc\/sensu\/etcd 100%\.$/m,
+    );
+    expect(sensuChecks({ ...nightly, save: ['--to', 's3://backups'] })).not.toContain('create checks');
+  });
+});
+
+describe('a schedule that needs a second look', () => {
+  const remarks = (change: Partial<ScheduledSave>, exists = true): readonly string[] =>
+    remarksOn({ ...nightly, at: { hour: 4, minute: 15 }, ...change }, () => exists);
+
+  it('is not one that is well', () => {
+    expect(remarks({})).toEqual([]);
+  });
+
+  it.each(['00:30', '01:00', '02:15', '03:59'])(
+    '%s does not come in some nights, and twice in others',
+    (text) => {
+      const [hour, minute] = text.split(':').map(Number);
+      const found = remarks({ at: { hour: hour!, minute: minute! } });
+      expect(found).toEqual([expect.stringContaining(`${text} is left out or comes twice`)]);
+    },
+  );
+
+  it('has no folder yet', () => {
+    expect(remarks({}, false)).toEqual([expect.stringContaining('/var/backups/sensu $nightly')]);
+    expect(remarks({ save: ['--to', 'S3://backups'] }, false)).toEqual([]);
+  });
+
+  it('saves what this machine cannot read back', () => {
+    const save = [...nightly.save, '--recipient', 'age1x'];
+    expect(remarks({ save })).toEqual([expect.stringContaining('not verified')]);
+    expect(cronLine({ ...nightly, save })).not.toContain('--verify');
+    expect(remarks({ save, verify: false })).toEqual([]);
   });
 });

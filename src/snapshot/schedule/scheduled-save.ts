@@ -7,6 +7,8 @@ export interface ScheduledSave {
   readonly program: readonly string[];
   /** Options of `snapshot save`, such as `--endpoints`, `https://etcd-1:2379`. */
   readonly save: readonly string[];
+  /** Whether each snapshot is read back and verified, where this machine can. */
+  readonly verify: boolean;
   /** Options of `snapshot prune` such as `--keep-daily`, `7`; empty to prune nothing. */
   readonly keep: readonly string[];
   readonly at: TimeOfDay;
@@ -44,13 +46,22 @@ export function placeOptions(save: readonly string[]): readonly string[] {
   return [...withValue, ...save.filter((word) => /^--(no-)?s3-path-style$/.test(word))];
 }
 
-/** The command lines to run, one after the other. */
-export function commandsOf({ program, save, keep }: ScheduledSave): readonly (readonly string[])[] {
-  const saving = [...program, 'snapshot', 'save', ...save, '--quiet'];
+/** Without the key of a recipient a machine cannot read what it has saved. */
+export function canVerify(save: readonly string[]): boolean {
+  return optionValue(save, '--recipient') === undefined;
+}
+
+/** The command lines to run, one after the other. What is not verified does not push out older snapshots. */
+export function commandsOf({ program, save, verify, keep }: ScheduledSave): readonly (readonly string[])[] {
+  const readBack = verify && canVerify(save) && !save.includes('--verify') ? ['--verify'] : [];
+  const saving = [...program, 'snapshot', 'save', ...save, ...readBack, '--quiet'];
   if (keep.length === 0) return [saving];
   const place = [destinationOf(save)!, ...placeOptions(save)];
   return [saving, [...program, 'snapshot', 'prune', ...place, ...keep, '--yes', '--quiet']];
 }
+
+/** Options whose files are secret. */
+export const secretFileOptions = ['--password-file', '--passphrase-file', '--key'] as const;
 
 /** Seconds that one run may take: an hour, or what its own `--timeout` gives it and some to tidy up. */
 export function longestRun(save: readonly string[]): number {

@@ -1,11 +1,13 @@
 import { basename, dirname } from 'node:path';
 import { FerryError } from '../../core/errors.js';
+import { clockTime } from './remarks.js';
 import {
   commandsOf,
   destinationOf,
   isDirectory,
   longestRun,
   optionValue,
+  secretFileOptions,
   type ScheduledSave,
 } from './scheduled-save.js';
 
@@ -16,8 +18,8 @@ export interface UnitFile {
 
 const unitName = 'sensu-ferry-snapshot';
 
-/** Options whose files are secret: systemd reads them as root and shows them to this service alone. */
-const secretFiles = ['--password-file', '--passphrase-file', '--key'];
+/** Systemd reads the files as root and shows them to this service alone. */
+const secretFiles: readonly string[] = secretFileOptions;
 
 /**
  * A service and its timer. The service may write to the destination and nowhere else. There is no
@@ -42,13 +44,16 @@ function service(schedule: ScheduledSave): string {
     'Description=Snapshot of the Sensu store',
     'Wants=network-online.target',
     'After=network-online.target',
+    // A disk that is not mounted yet would pass for an empty folder.
+    ...writablePlaces(schedule.save).map((path) => `RequiresMountsFor=${quotePath(path)}`),
     '',
     '[Service]',
     'Type=oneshot',
     ...commands.map((command) => `ExecStart=${command}`),
     ...credentials.settings(),
     ...bucketCredentials(schedule.save),
-    ...writablePlaces(schedule.save).map((path) => `ReadWritePaths=${quotePath(path)}`),
+    // Of one that is missing the program says more than 226/NAMESPACE.
+    ...writablePlaces(schedule.save).map((path) => `ReadWritePaths=${quotePath(`-${path}`)}`),
     ...hardening,
     `TimeoutStartSec=${longestRun(schedule.save)}`,
     'Nice=10',
@@ -92,13 +97,12 @@ function refuseOddPlace(path: string): void {
 }
 
 function timer({ at }: ScheduledSave): string {
-  const time = [at.hour, at.minute].map((part) => String(part).padStart(2, '0')).join(':');
   return lines([
     '[Unit]',
     'Description=Nightly snapshot of the Sensu store',
     '',
     '[Timer]',
-    `OnCalendar=*-*-* ${time}:00`,
+    `OnCalendar=*-*-* ${clockTime(at)}:00`,
     // Backends that share a storage must not all begin in the same second.
     'RandomizedDelaySec=15min',
     // After a night that the machine slept through, the run is made up for.
@@ -111,6 +115,8 @@ function timer({ at }: ScheduledSave): string {
 
 const hardening = [
   'UMask=0077',
+  // The memory of a save holds passwords and keys.
+  'LimitCORE=0',
   // Folders of backups and of metrics are often another user's. What may be written is said above.
   'CapabilityBoundingSet=CAP_DAC_OVERRIDE',
   'NoNewPrivileges=yes',
