@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { promisify } from 'node:util';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gunzip } from 'node:zlib';
 import { FerryError } from '../core/errors.js';
 import { chunkPrefix, encryptedChunkPrefix, manifestName, type ByteSink } from './archive-writer.js';
+import { chunkSize } from './chunks.js';
 import { decrypt, type DecryptionKeys } from './encryption.js';
 import { parseManifest, type Manifest } from './manifest.js';
 import { blockSize, entryHead, readHead } from './tar-head.js';
 
 const decompress = promisify(gunzip);
 
-/** Far above what a writer makes of 1 MiB: a chunk that claims more is damage, not data. */
-const largestChunk = 64 * 1024 * 1024;
+/** Above what a writer makes of a chunk, and of a manifest: an entry that claims more is damage, not data. */
+const largestEntry = 4 * 1024 * 1024;
 
 /** An archive that is read front to back. `path` names it to people. */
 export interface ArchiveSource {
@@ -23,33 +23,23 @@ export interface ArchiveSource {
 /**
  * Passes the plain snapshot of an archive to the sink and checks it against the manifest: order and number of
  * chunks, sizes and both hashes.
+ * @param told Bytes that it may unpack to, as its manifest says.
  * @throws FerryError ARCHIVE_DAMAGED, MANIFEST_INVALID (`integrity`), NOT_AN_ARCHIVE (`source`), SNAPSHOT_ENCRYPTED,
  * KEY_DOES_NOT_FIT (`denied`)
  */
 export async function readArchive(
-  archive: string | ArchiveSource,
+  archive: ArchiveSource,
   sink: ByteSink,
-  signal: AbortSignal,
-  keys: DecryptionKeys = noKeys,
+  keys: DecryptionKeys = { identities: [], passphrases: [] },
+  told = Infinity,
 ): Promise<Manifest> {
-  if (typeof archive !== 'string') return readFrom(archive, sink, keys);
-  const file = createReadStream(archive, { highWaterMark: largeRead, signal });
-  try {
-    return await readFrom({ path: archive, bytes: file }, sink, keys);
-  } finally {
-    file.destroy();
-  }
-}
-
-const noKeys: DecryptionKeys = { identities: [], passphrases: [] };
-
-async function readFrom(archive: ArchiveSource, sink: ByteSink, keys: DecryptionKeys): Promise<Manifest> {
   const stored = new StoredChunks(archive);
   const hash = createHash('sha256');
   let size = 0;
   for await (const plain of plainBytes(stored, keys)) {
     hash.update(plain);
     size += plain.length;
+    if (size > told) throw damaged(archive.path, 'unpacks to more than its manifest says');
     await sink.write(plain);
   }
   const manifest = stored.finish();
@@ -136,7 +126,7 @@ async function* startingWith(first: Buffer, rest: AsyncIterable<Buffer>): AsyncG
 
 async function decompressChunk(chunk: Buffer, path: string, number: number): Promise<Buffer> {
   try {
-    return await decompress(chunk, { maxOutputLength: largestChunk });
+    return await decompress(chunk, { maxOutputLength: chunkSize });
   } catch (error) {
     throw damaged(path, `has a damaged chunk ${number}`, error);
   }
@@ -181,7 +171,7 @@ async function* entriesOf({ path, bytes: source }: ArchiveSource): AsyncGenerato
     const header = readHead(head);
     if (header === undefined) throw damaged(path, 'is not a tar file, or is damaged');
     const { size } = header;
-    if (size > largestChunk) throw damaged(path, 'has an entry that is larger than any chunk');
+    if (size > largestEntry) throw damaged(path, 'has an entry that is larger than any chunk');
     const body = await bytes.read(size);
     const padding = await bytes.read((blockSize - (size % blockSize)) % blockSize);
     if (body === undefined || padding === undefined) throw damaged(path, 'is cut short');

@@ -15,7 +15,7 @@ const reaches = [64 * 1024, 4 * 1024 * 1024];
  */
 export async function readManifest(
   storage: Storage,
-  { name, size }: StoredFile,
+  { name, size }: Pick<StoredFile, 'name' | 'size'>,
   signal: AbortSignal,
 ): Promise<Manifest> {
   for (const reach of reaches) {

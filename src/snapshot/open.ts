@@ -6,6 +6,7 @@ import type { Context, Environment } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { isInBucket, parseRemoteFile } from '../storage/location.js';
 import type { S3Options } from '../storage/s3-client.js';
+import type { Storage } from '../storage/storage.js';
 import { encryptedChunkPrefix } from './archive-writer.js';
 import type { DecryptionKeys } from './encryption.js';
 import type { Manifest } from './manifest.js';
@@ -62,8 +63,8 @@ type FileKind = 'archive' | 'encrypted-archive' | 'snapshot';
 /** What lies at a path, unread. */
 export interface FoundFile {
   readonly kind: FileKind | 'data-directory';
-  /** The bytes of a file in a bucket, front to back, to be read once; undefined for what lies here. */
-  readonly remote: AsyncIterable<Buffer> | undefined;
+  /** Where a file in a bucket is; undefined for what lies here. */
+  readonly remote: { readonly storage: Storage; readonly name: string } | undefined;
 }
 
 /** @throws FerryError as `openStore`, but for what is wrong in the file */
@@ -74,7 +75,7 @@ export async function findFile(
 ): Promise<FoundFile> {
   if (!isInBucket(path)) return { kind: await kindOf(path), remote: undefined };
   const { name, storage, kind } = await findRemote(path, env, signal, s3);
-  return { kind, remote: storage.read(name, signal) };
+  return { kind, remote: { storage, name } };
 }
 
 async function findRemote(path: string, env: Environment, signal: AbortSignal, s3: S3Options | undefined) {
@@ -156,44 +157,35 @@ async function openArchiveAt(
   context: Context,
   { keys }: StoreAccess,
 ): Promise<OpenedStore> {
-  const { readArchive } = await import('./archive-reader.js');
+  const { archiveAt, unpackArchive } = await import('./unpack.js');
   const { size } = await stat(path);
   const spool = new Spool(largeTempFolder(context.env), kind === 'archive' ? 'plain' : 'sealed');
   return openSpooled(path, spool, async () => {
-    const manifest = await readArchive(path, spool, context.signal, keys);
+    const manifest = await unpackArchive(context, archiveAt(path), spool, { keys });
     return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };
   });
 }
 
 /** Fetches the file once, front to back. */
 async function openRemote(path: string, context: Context, { keys, s3 }: StoreAccess): Promise<OpenedStore> {
-  const { readArchive } = await import('./archive-reader.js');
+  const { archiveIn, unpackArchive } = await import('./unpack.js');
   const { name, storage, kind } = await findRemote(path, context.env, context.signal, s3);
   const spool = new Spool(largeTempFolder(context.env), 'sealed');
   return openSpooled(path, spool, async () => {
     let size = 0;
-    const bytes = counted(storage.read(name, context.signal), (length) => {
-      size += length;
-      context.report.progress({ task: 'Fetching', unit: 'bytes', done: size });
-    });
+    const count = (length: number): number => (size += length);
     if (kind !== 'snapshot') {
-      const manifest = await readArchive({ path, bytes }, spool, context.signal, keys);
+      const archive = archiveIn(path, storage, name);
+      const manifest = await unpackArchive(context, archive, spool, { keys, count });
       return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };
     }
-    for await (const chunk of bytes) await spool.write(chunk);
+    for await (const chunk of storage.read(name, context.signal)) {
+      count(chunk.length);
+      await spool.write(chunk);
+    }
     const { trailer } = await checkTrailer({ fd: spool.file, path });
     return snapshotFacts(path, size, trailer);
   });
-}
-
-async function* counted(
-  bytes: AsyncIterable<Buffer>,
-  count: (length: number) => void,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of bytes) {
-    count(chunk.length);
-    yield chunk;
-  }
 }
 
 /** The store in a spool that `fill` fills. The spool goes with it. */

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { TempFile } from '../bolt/temp-file.js';
 import type { Environment } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
+import { formatBytes } from '../core/units.js';
 import type { ByteSink } from './archive-writer.js';
 
 /**
@@ -31,6 +33,12 @@ export class Spool implements ByteSink {
     }
   }
 
+  /** @throws FerryError CANNOT_SPOOL when the disk has no room for so many bytes */
+  async expectRoom(bytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#folder);
+    if (bavail * bsize < bytes) throw noRoom(this.#folder, bytes, bavail * bsize);
+  }
+
   close(): void {
     this.file.close();
   }
@@ -41,6 +49,17 @@ export function largeTempFolder(env: Environment): string {
   return env['TMPDIR'] || (existsSync('/var/tmp') ? '/var/tmp' : tmpdir());
 }
 
+function noRoom(folder: string, bytes: number, free: number): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'CANNOT_SPOOL',
+    message: `A temporary file in ${folder} needs ${formatBytes(bytes)}, and ${formatBytes(free)} are free.`,
+    hint: roomHint,
+  });
+}
+
+const roomHint = 'It takes as much room as the store: free some, or set TMPDIR to a folder that has it.';
+
 function cannotSpool(folder: string, error: unknown): FerryError {
   const code = systemCode(error) ?? 'unknown error';
   const full = code === 'ENOSPC' || code === 'EDQUOT';
@@ -48,9 +67,7 @@ function cannotSpool(folder: string, error: unknown): FerryError {
     kind: 'failed',
     code: 'CANNOT_SPOOL',
     message: `A temporary file in ${folder} cannot be written (${code}).`,
-    hint: full
-      ? 'It takes as much room as the store: free some, or set TMPDIR to a folder that has it.'
-      : 'Check the folder and its permissions, or set TMPDIR to another one.',
+    hint: full ? roomHint : 'Check the folder and its permissions, or set TMPDIR to another one.',
     cause: error,
   });
 }

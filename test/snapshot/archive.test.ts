@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -15,8 +15,6 @@ const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-archive-'));
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
-
-const signal = new AbortController().signal;
 
 /** Half noise, half repetition, and no multiple of the chunk size. */
 const plain = Buffer.concat([randomBytes(1_300_000), Buffer.alloc(1_900_123, 'sensu')]);
@@ -69,7 +67,7 @@ async function read(path: string): Promise<Buffer> {
       return Promise.resolve();
     },
   };
-  await readArchive(path, sink, signal);
+  await readArchive({ path, bytes: createReadStream(path) }, sink);
   return Buffer.concat(parts);
 }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -20,7 +20,6 @@ import { readIdentityFile } from '../../src/snapshot/identity-file.js';
 import type { Manifest } from '../../src/snapshot/manifest.js';
 import { findTool } from '../support/tools.js';
 
-const { signal } = new AbortController();
 const age = findTool('age');
 
 const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-encryption-'));
@@ -70,7 +69,11 @@ async function read(bytes: Buffer, keys?: Partial<DecryptionKeys>): Promise<Buff
   const sink = { write: (part: Buffer): Promise<void> => Promise.resolve(void parts.push(part)) };
   const path = join(folder, 'read.sferry');
   writeFileSync(path, bytes);
-  await readArchive(path, sink, signal, { identities: [], passphrases: [], ...keys });
+  await readArchive({ path, bytes: createReadStream(path) }, sink, {
+    identities: [],
+    passphrases: [],
+    ...keys,
+  });
   return Buffer.concat(parts);
 }
 

@@ -49,7 +49,7 @@ async function wholeSnapshots(location: string): Promise<string[]> {
   const names = (await namesIn(storage)).filter((name) => !name.startsWith('sensu-ferry.lock'));
   for (const name of names) {
     const bytes = storage.read(name, signal);
-    await readArchive({ path: name, bytes }, { write: () => Promise.resolve() }, signal);
+    await readArchive({ path: name, bytes }, { write: () => Promise.resolve() });
     await storage.remove(name, signal);
   }
   return names;

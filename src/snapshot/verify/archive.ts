@@ -2,10 +2,10 @@ import { checkTrailer } from '../../bolt/trailer.js';
 import type { FileSource } from '../../bolt/store-file.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import { readArchive } from '../archive-reader.js';
 import type { Manifest } from '../manifest.js';
 import { findFile, type FoundFile, type StoreAccess } from '../open.js';
 import { largeTempFolder, Spool } from '../spool.js';
+import { archiveAt, archiveIn, unpackArchive } from '../unpack.js';
 import type { LayerRecord } from './layers.js';
 
 /** The etcd snapshot of a file, unpacked where it lies in an archive. */
@@ -43,7 +43,7 @@ export async function verifyArchive(
     const plain = { fd: spool.file, path };
     if (found.kind === 'snapshot') {
       layer.absent();
-      for await (const chunk of found.remote ?? []) await spool.write(chunk);
+      await fetchInto(spool, found, context.signal);
       return { kind: 'snapshot', plain, manifest: undefined, close };
     }
     const manifest = await layer.look(() => unpack(context, path, found, spool, access, layer));
@@ -55,6 +55,11 @@ export async function verifyArchive(
   }
 }
 
+async function fetchInto(spool: Spool, { remote }: FoundFile, signal: AbortSignal): Promise<void> {
+  if (remote === undefined) return;
+  for await (const chunk of remote.storage.read(remote.name, signal)) await spool.write(chunk);
+}
+
 async function unpack(
   context: Context,
   path: string,
@@ -63,8 +68,9 @@ async function unpack(
   { keys }: StoreAccess,
   layer: LayerRecord,
 ): Promise<Manifest> {
-  const archive = found.remote === undefined ? path : { path, bytes: found.remote };
-  const manifest = await readArchive(archive, spool, context.signal, keys);
+  const { remote } = found;
+  const archive = remote === undefined ? archiveAt(path) : archiveIn(path, remote.storage, remote.name);
+  const manifest = await unpackArchive(context, archive, spool, { keys });
   layer.counts = { chunks: manifest.stored.chunks, bytes: manifest.stored.size };
   return manifest;
 }
