@@ -20,7 +20,7 @@ it('what the disk gives back damaged was not saved', async () => {
 });
 
 it('what cannot be read back is refused before it is saved', () => {
-  const refused = expect.objectContaining({ kind: 'usage', code: 'VERIFY_UNUSABLE' });
+  const refused = expect.objectContaining({ kind: 'usage', code: 'VERIFY_UNUSABLE' }) as Error;
   const forSomebody = { recipients: ['age1x'] } as const;
   expect(() => {
     refuseUnverifiable({ verify: true, to: '-' }, undefined);

@@ -44,8 +44,8 @@ async function schedule(form: string, top = ''): Promise<Scheduled> {
   const args = ['snapshot', 'schedule', form, '--program', run, ...keep, '--', ...save];
   const { code, stdout, stderr } = await ferry(args);
   // The folder is that of another machine.
-  const remark = top === '' ? '' : expect.stringMatching(/^warning: There is no folder .*\n$/);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: remark as string });
+  const remark = top === '' ? '' : (expect.stringMatching(/^warning: There is no folder .*\n$/) as string);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: remark });
   expect(stdout).not.toContain('secret-of-root');
   return { folder: join(folder, 'of $HOME 100%'), stdout };
 }
