@@ -13,7 +13,7 @@ import { openSource, type DumpSourceFlags } from './dump-source.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
 import { describeLosses } from './loss-text.js';
-import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions } from './source-options.js';
 
 interface DumpFlags extends OutputOptions, DumpSourceFlags, EncryptionFlags {
@@ -41,7 +41,7 @@ export function defineDump(command: Command): void {
     .option('--with-secrets', 'hide nothing, and give users their password hashes: the dump is a secret')
     .option('--accept-loss', 'exit 0 although something is lost');
   addRecipientOption(command);
-  addOutputOptions(addSourceOptions(addDataDirOption(addConnectionOptions(addApiOptions(command))))).action(
+  addNetworkOptions(addSourceOptions(addDataDirOption(addConnectionOptions(addApiOptions(command))))).action(
     runs(dump),
   );
 }

@@ -42,6 +42,12 @@ const topCommands: readonly {
   },
 ];
 
+/** commander's own `help` takes one word, and shows for `help snapshot save` what there is for `help snapshot`. */
+function helpAsOption(words: readonly string[]): readonly string[] {
+  const [first, ...asked] = words;
+  return first === 'help' && asked.length > 1 ? [...asked, '--help'] : words;
+}
+
 /** Only the options of the command that was asked for are loaded here, and its task when it runs. */
 async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('sensu-ferry')
@@ -83,10 +89,11 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 // Read-only, and true already, under `node --no-deprecation`.
 if (process.noDeprecation !== true) process.noDeprecation = true;
 
-const program = await buildProgram(process.argv.slice(2));
+const words = helpAsOption(process.argv.slice(2));
+const program = await buildProgram(words);
 exitOnUsageError(program);
 try {
-  await program.parseAsync();
+  await program.parseAsync(words, { from: 'user' });
 } catch (error) {
   await exit(reportFailure(error, { json: wantsJson }));
 }

@@ -71,10 +71,10 @@ export function addMigrateCommands(migrate: Command): void {
     .option('--watch <duration>', 'how long; 0 looks once', '0')
     .action(runs(verify));
   addGoOnOptions(addRunCommand(migrate, 'resume', 'continue an interrupted migration')).action(
-    runs(resume, 'tidies-up-first'),
+    runs(resume, { interruption: 'tidies-up-first' }),
   );
   addGoOnOptions(addRunCommand(migrate, 'rollback', 'put the backend back on its embedded store')).action(
-    runs(rollback, 'tidies-up-first'),
+    runs(rollback, { interruption: 'tidies-up-first' }),
   );
 }
 
@@ -139,7 +139,9 @@ function addEmbeddedToExternal(migrate: Command): void {
     .requiredOption('--run-dir <dir>', 'where the journal, the safety snapshot and the old files go')
     .option('--plan', 'look, print findings and plan, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(addLoginOptions(command)).action(runs(embeddedToExternal, 'tidies-up-first'));
+  addOutputOptions(addLoginOptions(command)).action(
+    runs(embeddedToExternal, { interruption: 'tidies-up-first' }),
+  );
 }
 
 async function embeddedToExternal(context: Context, flags: MigrateFlags): Promise<CommandResult> {

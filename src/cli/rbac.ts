@@ -12,7 +12,7 @@ import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from '
 import { ExitCode } from './exit-codes.js';
 import { addLoginOptions, type LoginFlags } from './login-options.js';
 import { askForMissing, generateNeeded, readGivenPasswords, type PasswordFlags } from './rbac-passwords.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 
 interface RbacFlags extends ConnectionFlags, OutputOptions, PasswordFlags, LoginFlags {
   readonly profile: Profile;
@@ -63,7 +63,7 @@ function addCommonOptions(command: Command): Command {
     "grants: the guide's and what it lacks; the keys of Sensu only; the first and what 'sensu-backend init' needs",
   );
   command.addOption(profile.choices(['documented', 'least', 'init']).default('documented'));
-  return addOutputOptions(addConnectionOptions(addLoginOptions(command)));
+  return addNetworkOptions(addConnectionOptions(addLoginOptions(command)));
 }
 
 async function apply(context: Context, flags: RbacFlags): Promise<CommandResult> {

@@ -10,7 +10,7 @@ import { confirm } from './confirm.js';
 import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from './connection-options.js';
 import { addDecryptionOptions, decryptionKeysFrom, type DecryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
-import { addOutputOptions, Interruption, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, Interruption, runs, type CommandResult, type OutputOptions } from './run.js';
 
 interface RestoreConfigFlags extends OutputOptions, ConnectionFlags, ApiFlags, DecryptionFlags {
   readonly from: string;
@@ -39,7 +39,7 @@ export function addRestoreConfig(restore: Command): void {
     .option('--yes', 'do not ask');
   addApiOptions(command);
   addDecryptionOptions(command);
-  addOutputOptions(addConnectionOptions(command)).action(runs(restoreConfig));
+  addNetworkOptions(addConnectionOptions(command)).action(runs(restoreConfig));
 }
 
 async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promise<CommandResult> {

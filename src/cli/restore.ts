@@ -9,7 +9,7 @@ import { ExitCode } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
 import { addRestoreConfig } from './restore-config.js';
 import { addStoreOptions, openSource, tellOfStopped, type StoreFlags } from './source-options.js';
-import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 
 interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, StoreFlags {
   readonly prefix?: string;
@@ -28,7 +28,7 @@ export function addRestoreCommands(restore: Command): void {
     .option('--exclude-ephemeral', 'leave out leases and the keys that are bound to one')
     .option('--plan', 'show what would be done, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(addStoreOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
+  addNetworkOptions(addStoreOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
   addRestoreConfig(restore);
 }
 

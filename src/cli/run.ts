@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { Option, type Command } from 'commander';
 import type { Context, Reporter } from '../core/context.js';
+import { withDeadline } from '../core/deadline.js';
+import { parseDuration } from '../core/duration.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
@@ -9,6 +11,7 @@ export interface OutputOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress?: string;
+  readonly timeout?: string;
 }
 
 /** What a command has to say when it is done: words for a person, a document for `--json`, and how it ended. */
@@ -46,6 +49,16 @@ export function addOutputOptions(command: Command): Command {
     );
 }
 
+/** The same, and a bound for what waits for servers. Not for a cut-over, which no clock may leave half done. */
+export function addNetworkOptions(command: Command, timeout?: string): Command {
+  return addTimeoutOption(addOutputOptions(command), timeout);
+}
+
+/** `runs` keeps to it. */
+export function addTimeoutOption(command: Command, timeout?: string): Command {
+  return command.option('--timeout <duration>', 'stop after so long, such as 10m', timeout);
+}
+
 /**
  * What a second signal does. `tidies-up-first`: for work that must not be left half done, as with a backend stopped.
  * npm sends Ctrl-C on, so that two signals come although the key was pressed once.
@@ -55,20 +68,36 @@ export type InterruptionManner = 'exits-at-once' | 'tidies-up-first';
 const patience =
   'Stopping already; what was begun is put in order first. Only kill -9 would leave it as it is.';
 
+export interface RunSettings<Options, Result> {
+  readonly interruption?: InterruptionManner;
+  /** What is done beyond the deadline, with the result of the work or with its failure. */
+  readonly around?: (context: Context, options: Options, work: () => Promise<Result>) => Promise<Result>;
+}
+
 /**
- * Wraps the work of a command as a commander action: builds the context, prints the result, turns a failure
- * into words and an exit code. The only place from which the program exits.
+ * Wraps the work of a command as a commander action: builds the context, whose signal ends at the deadline of
+ * `--timeout` too, prints the result, turns a failure into words and an exit code. The only place from which the
+ * program exits.
  */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the shape of the options
-export function runs<Options extends OutputOptions>(
-  work: (context: Context, options: Options, args: readonly string[]) => Promise<CommandResult>,
-  interruption: InterruptionManner = 'exits-at-once',
+export function runs<Options extends OutputOptions, Result extends CommandResult = CommandResult>(
+  work: (context: Context, options: Options, args: readonly string[]) => Promise<Result>,
+  { interruption = 'exits-at-once', around }: RunSettings<Options, Result> = {},
 ): (...commanderArguments: unknown[]) => Promise<void> {
   return async (...commanderArguments) => {
     const command = commanderArguments.at(-1) as Command;
     const options = command.opts<Options>();
-    await exit(await execute(options, interruption, (context) => work(context, options, command.args)));
+    const code = await execute(options, interruption, (context) => {
+      const bounded = async (): Promise<Result> =>
+        withDeadline(context, deadlineOf(options), (inner) => work(inner, options, command.args));
+      return around === undefined ? bounded() : around(context, options, bounded);
+    });
+    await exit(code);
   };
+}
+
+/** Milliseconds. */
+function deadlineOf({ timeout }: OutputOptions): number | undefined {
+  return timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
 }
 
 async function execute(

@@ -4,7 +4,7 @@ import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
 import type { AgeVerdict } from '../snapshot/age-check.js';
 import { PluginState } from './exit-codes.js';
-import { runs, type CommandResult, type OutputOptions } from './run.js';
+import { addTimeoutOption, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable } from './table.js';
 
@@ -12,6 +12,9 @@ interface CheckFlags extends StorageFlags, OutputOptions {
   readonly maxAge: string;
   readonly requireVerified?: boolean;
 }
+
+/** Before a monitoring system ends it, which would tell less. */
+const usualTimeout = '50s';
 
 export function addCheck(snapshot: Command): void {
   const command = snapshot
@@ -21,7 +24,7 @@ export function addCheck(snapshot: Command): void {
     .option('--max-age <duration>', 'older than this is critical', '26h')
     .option('--require-verified', 'count only what snapshot verify has found to be good')
     .option('--json', 'print the result as one JSON document');
-  addStorageOptions(command).action(runs(check));
+  addTimeoutOption(addStorageOptions(command), usualTimeout).action(runs(check, { around: asPlugin }));
 }
 
 async function check(
@@ -29,18 +32,26 @@ async function check(
   flags: CheckFlags,
   [location]: readonly string[],
 ): Promise<CommandResult> {
+  const maxAge = parseDuration(flags.maxAge, '--max-age');
+  const { checkAge } = await import('../snapshot/age-check.js');
+  const storage = await openStorageFrom(location!, flags, context);
+  const limits = { maxAge, requireVerified: flags.requireVerified === true };
+  const verdict = await checkAge(context, storage, limits);
+  const { state, sentence } = verdict;
+  const text = `${line(state, sentence)} | ${perfdata(verdict, maxAge)}`;
+  return { text, json: verdictJson(verdict), exit: PluginState[state] };
+}
+
+/** The codes of docs/exit-codes.md would tell a monitoring system something else. */
+async function asPlugin(
+  { signal }: Context,
+  _flags: CheckFlags,
+  work: () => Promise<CommandResult>,
+): Promise<CommandResult> {
   try {
-    const maxAge = parseDuration(flags.maxAge, '--max-age');
-    const { checkAge } = await import('../snapshot/age-check.js');
-    const storage = await openStorageFrom(location!, flags, context);
-    const limits = { maxAge, requireVerified: flags.requireVerified === true };
-    const verdict = await checkAge(context, storage, limits);
-    const { state, sentence } = verdict;
-    const text = `${line(state, sentence)} | ${perfdata(verdict, maxAge)}`;
-    return { text, json: verdictJson(verdict), exit: PluginState[state] };
+    return await work();
   } catch (error) {
-    context.signal.throwIfAborted();
-    // The codes of docs/exit-codes.md would tell a monitoring system something else.
+    signal.throwIfAborted();
     const { code, message } =
       error instanceof FerryError ? error : { code: 'UNEXPECTED', message: String(error) };
     const text = line('UNKNOWN', `${message} [${code}]`);

@@ -3,7 +3,7 @@ import type { Context } from '../core/context.js';
 import { sumOf } from '../snapshot/diff/counts.js';
 import { describeDiff, diffDocument } from './diff-text.js';
 import { ExitCode } from './exit-codes.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions, storeAccessFrom, tellOfStopped, type SourceFlags } from './source-options.js';
 
 interface DiffFlags extends OutputOptions, SourceFlags {
@@ -21,7 +21,7 @@ export function addDiff(snapshot: Command): void {
     .argument('<after>', 'the same')
     .option('--config-only', 'compare what somebody has set up, without events and what agents report')
     .option('--limit <n>', 'list no more than so many changes', parseLimit, listedByDefault);
-  addOutputOptions(addSourceOptions(command)).action(runs(diff));
+  addNetworkOptions(addSourceOptions(command)).action(runs(diff));
 }
 
 function parseLimit(text: string): number {

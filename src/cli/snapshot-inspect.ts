@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
-import { addOutputOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 
 interface InspectFlags extends OutputOptions, SourceFlags {
   readonly showSecrets?: boolean;
@@ -13,7 +13,7 @@ export function addInspect(snapshot: Command): void {
     .description('show what is in an archive, an etcd snapshot or a stopped data directory')
     .argument('<file>', 'FILE.sferry, FILE.db, <state-dir>/etcd, or s3://bucket/prefix/FILE')
     .option('--show-secrets', 'print API keys in clear');
-  addOutputOptions(addSourceOptions(command)).action(runs(inspect));
+  addNetworkOptions(addSourceOptions(command)).action(runs(inspect));
 }
 
 async function inspect(

@@ -3,7 +3,7 @@ import type { Context } from '../core/context.js';
 import { formatAge } from '../core/duration.js';
 import { formatBytes, formatCount } from '../core/units.js';
 import type { Catalog, StoredSnapshot, StrayFile } from '../snapshot/catalog.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable, table } from './table.js';
 
@@ -12,7 +12,7 @@ export function addList(snapshot: Command): void {
     .command('list')
     .description('list the snapshots in a folder or a bucket')
     .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to');
-  addOutputOptions(addStorageOptions(command)).action(runs(list));
+  addNetworkOptions(addStorageOptions(command)).action(runs(list));
 }
 
 async function list(
@@ -44,38 +44,29 @@ function firstOf(names: readonly string[]): string {
 function describeCatalog({ snapshots }: Catalog, now: Date): string {
   if (snapshots.length === 0) return 'There is no snapshot.';
   const columns = [
-    { head: 'TIME (UTC)' },
     { head: 'AGE', numeric: true },
-    { head: 'REVISION', numeric: true },
     { head: 'KEYS', numeric: true },
-    { head: 'SIZE', numeric: true },
     { head: 'STORED', numeric: true },
     { head: 'VERIFIED' },
-    { head: 'ENCRYPTED' },
-    { head: 'PINNED' },
     { head: 'FILE' },
+    { head: '' },
   ];
   const rows = snapshots.map((snapshot) => rowOf(snapshot, now));
   return table(columns, rows).join('\n');
 }
 
+/** Time and revision are in the name; what else there is, in the document. */
 function rowOf(snapshot: StoredSnapshot, now: Date): readonly string[] {
-  const { name, createdAt, revision, keys, size, storedSize, verifiedAt, encrypted, pinned } = snapshot;
+  const { name, createdAt, keys, storedSize, verifiedAt, encrypted, pinned } = snapshot;
   return [
-    minuteOf(createdAt),
     ageOf(createdAt, now),
-    String(revision),
     keys === undefined ? '' : formatCount(keys),
-    formatBytes(size),
     formatBytes(storedSize),
-    verifiedAt === undefined ? 'no' : minuteOf(verifiedAt),
-    encrypted ? 'yes' : 'no',
-    pinned ? 'yes' : 'no',
+    verifiedAt === undefined ? 'no' : `${ageOf(verifiedAt, now)} ago`,
     printable(name),
+    [...(encrypted ? ['encrypted'] : []), ...(pinned ? ['pinned'] : [])].join(', '),
   ];
 }
-
-const minuteOf = (time: Date): string => time.toISOString().slice(0, 16).replace('T', ' ');
 
 /** A clock that ran ahead must be seen. */
 function ageOf(createdAt: Date, now: Date): string {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { runs, addOutputOptions, type CommandResult, type OutputOptions } from './run.js';
+import { runs, addNetworkOptions, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 
 export function addPin(snapshot: Command): void {
@@ -14,7 +14,7 @@ export function addPin(snapshot: Command): void {
       .description(description)
       .argument('<location>', 'DIR or s3://bucket/prefix, as in save --to')
       .argument('<name>', 'of the snapshot, as list has it');
-    addOutputOptions(addStorageOptions(command)).action(
+    addNetworkOptions(addStorageOptions(command)).action(
       runs((context, flags, args) => change(context, flags, verb, args)),
     );
   }

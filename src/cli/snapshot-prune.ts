@@ -7,7 +7,7 @@ import type { Pruned, PrunePlan } from '../snapshot/prune.js';
 import type { RetentionPolicy } from '../snapshot/retention.js';
 import { confirm } from './confirm.js';
 import { addRetentionOptions, retentionPolicy, type RetentionFlags } from './retention-options.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { warnOfStrays } from './snapshot-list.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
 import { printable, table } from './table.js';
@@ -25,7 +25,7 @@ export function addPrune(snapshot: Command): void {
   addRetentionOptions(command)
     .option('--plan', 'show what would be removed, and stop')
     .option('--yes', 'do not ask');
-  addOutputOptions(addStorageOptions(command)).action(runs(prune));
+  addNetworkOptions(addStorageOptions(command)).action(runs(prune));
 }
 
 async function prune(

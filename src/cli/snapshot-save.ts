@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
-import { withDeadline } from '../core/deadline.js';
-import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
 import type { Encryption } from '../snapshot/encryption.js';
 import type { EtcdClient } from '../etcd/client.js';
@@ -13,7 +11,7 @@ import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from '
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { recorded } from './save-record.js';
 import { refuseUnverifiable, verifySaved } from './save-verified.js';
 import { contentJson, describeArchive, describeSaved, savedJson } from './save-words.js';
@@ -25,7 +23,6 @@ interface SaveFlags extends ConnectionFlags, DataDirFlags, StorageFlags, Encrypt
   readonly to: string;
   readonly format: string;
   readonly name?: string;
-  readonly timeout?: string;
   readonly textfile?: string;
   readonly verify?: boolean;
 }
@@ -48,26 +45,19 @@ export function addSave(snapshot: Command): void {
     .option('--format <name>', 'sferry: an archive with a manifest; etcd: the plain file', 'sferry')
     .option('--name <name>', "first part of the file's name; default from Sensu's cluster id")
     .option('--verify', 'read it back from where it lies and verify it, as snapshot verify does')
-    .option('--timeout <duration>', 'stop after so long, such as 10m')
     .option(
       '--textfile <file>',
       'write how it ended as metrics for node_exporter; a .prom file of its own for each schedule',
     );
-  addOutputOptions(
+  addNetworkOptions(
     addEncryptionOptions(addStorageOptions(addDataDirOption(addConnectionOptions(command)))),
-  ).action(runs(save));
+  ).action(runs(save, { around: recorded }));
 }
 
-async function save(context: Context, flags: SaveFlags): Promise<CommandResult> {
-  const result = await recorded(context, flags, () =>
-    withDeadline(context, timeoutOf(flags), (bounded) => saveFrom(bounded, flags)),
-  );
+async function save(context: Context, flags: SaveFlags): Promise<SaveResult> {
+  const result = await saveFrom(context, flags);
   if (flags.to === '-') context.report.info(result.text);
   return flags.to === '-' || flags.quiet === true ? { ...result, text: '' } : result;
-}
-
-function timeoutOf({ timeout }: SaveFlags): number | undefined {
-  return timeout === undefined ? undefined : parseDuration(timeout, '--timeout');
 }
 
 async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult> {

@@ -9,7 +9,7 @@ import { againstDocument } from './diff-text.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { openLiveStore, type StoreToRead } from './live-store.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import {
   describeUnverified,
   describeVerification,
@@ -40,7 +40,7 @@ export function addVerify(snapshot: Command): void {
       '--config-only',
       'with --against: compare what somebody has set up, without events and what agents report',
     );
-  addOutputOptions(addConnectionOptions(addSourceOptions(command))).action(runs(verify));
+  addNetworkOptions(addConnectionOptions(addSourceOptions(command))).action(runs(verify));
 }
 
 async function verify(

@@ -61,6 +61,7 @@ describe('--help', () => {
       ferry(['snapshot', 'help', 'save']),
     ]);
     expect(command).toEqual(option);
+    expect(await ferry(['help', 'snapshot', 'save'])).toEqual(option);
   });
 });
 

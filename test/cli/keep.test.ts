@@ -26,16 +26,11 @@ describe('snapshot list', () => {
     expect((await ferry(['snapshot', 'pin', folder, archive])).code).toBe(0);
     const { code, stdout, stderr } = await ferry(['snapshot', 'list', folder]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const [head, first, second, ...rest] = stdout.split('\n').map((line) => line.split(/ {2,}/));
-    expect(head).toEqual([
-      ...['TIME (UTC)', 'AGE', 'REVISION', 'KEYS', 'SIZE', 'STORED'],
-      ...['VERIFIED', 'ENCRYPTED', 'PINNED', 'FILE'],
-    ]);
-    expect(first!.slice(1)).toEqual(['3 h', '900', '8.0 KiB', '8.0 KiB', 'no', 'no', 'no', plain]);
-    const time = createdAt.toISOString().slice(0, 16).replace('T', ' ');
-    expect(second![0]).toBe(time);
-    expect(second!.slice(1, 5)).toEqual(['2 d', '884', '12', '4.9 KiB']);
-    expect(second!.slice(6)).toEqual(['no', 'no', 'yes', archive]);
+    const [head, first, second, ...rest] = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(head).toEqual(['AGE', 'KEYS', 'STORED', 'VERIFIED', 'FILE']);
+    expect(first!.filter(Boolean)).toEqual(['3 h', '8.0 KiB', 'no', plain]);
+    expect(second!.filter(Boolean).toSpliced(2, 1)).toEqual(['2 d', '12', 'no', archive, 'pinned']);
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
     expect(rest).toEqual([['']]);
   });
 
