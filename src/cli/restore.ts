@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
+import { parseDuration } from '../core/duration.js';
 import { formatBytes, formatCount, formatCounted, formatDuration, formatId } from '../core/units.js';
 import type { LoadPlan } from '../restore/load-plan.js';
 import type { RestorePlan, RestoreResult } from '../restore/restore-etcd.js';
@@ -15,6 +16,7 @@ interface RestoreEtcdFlags extends OutputOptions, ConnectionFlags, StoreFlags {
   readonly prefix?: string;
   readonly namespace?: string;
   readonly excludeEphemeral?: boolean;
+  readonly holdLeases?: string;
   readonly plan?: boolean;
   readonly yes?: boolean;
 }
@@ -26,6 +28,10 @@ export function addRestoreCommands(restore: Command): void {
     .option('--prefix <prefix>', 'only keys that begin with it, such as /sensu.io/checks/')
     .option('--namespace <name>', 'only keys of this Sensu namespace')
     .option('--exclude-ephemeral', 'leave out leases and the keys that are bound to one')
+    .option(
+      '--hold-leases <duration>',
+      'renew the restored leases until a backend has started on this etcd, for so long at most',
+    )
     .option('--plan', 'show what would be done, and stop')
     .option('--yes', 'do not ask');
   addNetworkOptions(addStoreOptions(addConnectionOptions(command))).action(runs(restoreEtcd));
@@ -36,6 +42,7 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
   const { namespaceOf } = await import('../sensu/key-space.js');
   const { partFrom } = await import('../restore/part-options.js');
   const part = partFrom(flags, namespaceOf);
+  const holdMs = flags.holdLeases === undefined ? 0 : parseDuration(flags.holdLeases, '--hold-leases');
   const options = await connectOptionsFrom(flags, context);
   const source = await openSource(flags, context);
   try {
@@ -50,7 +57,7 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
       for (const warning of plan.warnings) context.report.warn(warning);
       if (flags.plan === true) return withWarning(planned(plan), warned);
       await confirm(context, flags, describePlan(plan), 'write to this etcd');
-      const result = await applyRestoreEtcd(context, client, source, plan.load);
+      const result = await applyRestoreEtcd(context, client, source, plan.load, holdMs);
       return withWarning(done(plan, result), warned);
     } catch (error) {
       if (context.signal.aborted) context.report.info('Run the same command again: it goes on from here.');
@@ -131,17 +138,15 @@ function done(plan: RestorePlan, result: RestoreResult): CommandResult {
       targetRevision: verified.revision,
       firstLeaseEndsAfterSeconds:
         result.firstLeaseEndsAfter === undefined ? null : Number(result.firstLeaseEndsAfter),
+      leasesTakenOver: result.takeover === undefined ? null : result.takeover === 'by-a-backend',
       warnings,
     },
     exit: warnings.length > 0 ? ExitCode.warnings : ExitCode.done,
   };
 }
 
-function describeResult(
-  plan: RestorePlan,
-  { load, verified, firstLeaseEndsAfter }: RestoreResult,
-  seconds: number,
-): string {
+function describeResult(plan: RestorePlan, result: RestoreResult, seconds: number): string {
+  const { load, verified } = result;
   const rate = Math.round(load.written / (load.milliseconds / 1000));
   const { source: digest } = verified;
   return [
@@ -149,15 +154,31 @@ function describeResult(
     'Read back and compared: source and target are the same.',
     `  lasting    ${digest.lasting}  ${formatCounted(digest.lastingKeys, 'key')}`,
     `  ephemeral  ${digest.ephemeral}  ${formatCounted(digest.ephemeralKeys, 'key')}`,
-    ...(firstLeaseEndsAfter === undefined
-      ? []
-      : [
-          `Nobody holds the leases any more: the first of them ends in ${firstLeaseEndsAfter} s, with its keys. A backend that is started before that takes them over.`,
-        ]),
+    ...leaseLines(result),
   ].join('\n');
 }
 
-function leaseWarnings({ raisedLeases }: RestoreResult): string[] {
+/** A lease that ends takes its key along, and with it what Sensu would have noticed: agents that are dead. */
+function leaseLines({ firstLeaseEndsAfter: seconds, takeover }: RestoreResult): string[] {
+  if (seconds === undefined) return [];
+  if (takeover === 'by-a-backend') return ['A backend has started on it, and has the leases now.'];
+  return [
+    `Nobody holds the leases any more: the first of them ends in ${seconds} s, with its keys. A backend that is started before that takes them over.`,
+    'Of agents that are dead there is no alert when the backends come later. In that case run this again with --hold-leases 15m, right before they start.',
+  ];
+}
+
+function leaseWarnings({ raisedLeases, takeover, lostLeases }: RestoreResult): string[] {
+  return [
+    ...(takeover === 'by-nobody' ? ['No backend has started in the time of --hold-leases.'] : []),
+    ...(lostLeases > 0
+      ? [`${formatCounted(lostLeases, 'lease')} ended although this program renewed them.`]
+      : []),
+    ...raisedTtls(raisedLeases),
+  ];
+}
+
+function raisedTtls(raisedLeases: number): string[] {
   if (raisedLeases === 0) return [];
   return [
     `The target raised the TTL of ${formatCounted(raisedLeases, 'lease')}: its election time-out allows no shorter one.`,

@@ -1,11 +1,12 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes } from '../core/units.js';
+import { formatBytes, formatDuration } from '../core/units.js';
 import type { EtcdClient, MemberStatus, TlsFiles } from '../etcd/client.js';
 import { readServerHttpFacts } from '../etcd/server-http.js';
 import type { OpenedStore } from '../snapshot/open.js';
 import type { StoreView } from '../store/view.js';
 import { applyLoad, type LoadResult } from './load.js';
+import { waitForBackend, type LeaseTakeover } from './hold-leases.js';
 import { planLoad, type LoadOptions, type LoadPlan } from './load-plan.js';
 import { verifyCopy, type VerifiedCopy } from './verify-copy.js';
 
@@ -34,6 +35,10 @@ export interface RestoreResult {
   readonly firstLeaseEndsAfter: bigint | undefined;
   /** Leases whose TTL the target had to raise. */
   readonly raisedLeases: number;
+  /** Undefined where the leases were let go at once. */
+  readonly takeover: LeaseTakeover | undefined;
+  /** Leases that ended although they were held. */
+  readonly lostLeases: number;
 }
 
 /**
@@ -59,12 +64,16 @@ export async function planRestoreEtcd(
   };
 }
 
-/** Loads, proves, and lets go of the leases. A second run after any failure goes on where this one stopped. */
+/**
+ * Loads, proves, and lets go of the leases, at once or when a backend has come, `holdLeasesMs` later at most. A second
+ * run after any failure goes on where this one stopped.
+ */
 export async function applyRestoreEtcd(
   context: Context,
   client: EtcdClient,
   source: StoreView,
   plan: LoadPlan,
+  holdLeasesMs = 0,
 ): Promise<RestoreResult> {
   const keeper = client.keepLeases();
   try {
@@ -76,7 +85,18 @@ export async function applyRestoreEtcd(
       keys: plan.source.keys,
     });
     const ttls = leases.map(({ ttl }) => ttl);
+    const isHeld = holdLeasesMs > 0 && leases.length > 0;
+    if (isHeld) {
+      context.report.info(
+        `The copy is proven. Start the backends now: their leases are held for up to ${formatDuration(holdLeasesMs)}.`,
+      );
+    }
+    const takeover = isHeld
+      ? await waitForBackend(context, client, verified.revision, holdLeasesMs)
+      : undefined;
     return {
+      takeover,
+      lostLeases: keeper.lost.size,
       load,
       verified,
       firstLeaseEndsAfter: ttls.reduce<bigint | undefined>(
