@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -57,6 +58,9 @@ export async function layOutHost(folder: string, sensu: SensuBinaries): Promise<
   await writeFile(path('environment'), '', { mode: 0o600 });
   await writeFile(path('start'), startScript(folder, sensu.backend), { mode: 0o700 });
   await writeFile(path('stop'), stopScript(folder), { mode: 0o700 });
+  process.once('exit', () => {
+    spawnSync(path('stop'));
+  });
   return {
     folder,
     backendConfig: path('backend.yml'),

@@ -16,8 +16,13 @@ const options = await parseOptions(process.argv.slice(2)).catch((error: unknown)
   process.exit(2);
 });
 const folder = options.keep ?? (await mkdtemp(join(tmpdir(), 'sensu-ferry-real-')));
+// Backends and members are ended on the way out.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 try {
   process.exitCode = await runAll(options, folder);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
 } finally {
   if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
 }
@@ -40,16 +45,18 @@ async function runAll(suite: SuiteOptions, root: string): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** By the whole name, or all whose names begin so. */
 function chooseScenarios(suite: SuiteOptions): readonly Scenario[] {
   const all = scenarios(suite);
-  const unknown = suite.only.filter((name) => !all.some((scenario) => scenario.name.startsWith(name)));
-  if (unknown.length > 0) {
-    const names = all.map(({ name }) => name).join('\n  ');
-    throw new Error(`No scenario is named ${unknown.join(', ')}. There are:\n  ${names}`);
-  }
-  return suite.only.length === 0
-    ? all
-    : all.filter(({ name }) => suite.only.some((start) => name.startsWith(start)));
+  if (suite.only.length === 0) return all;
+  return suite.only.flatMap((wanted) => {
+    const named = all.filter(({ name }) => name === wanted);
+    const chosen = named.length > 0 ? named : all.filter(({ name }) => name.startsWith(wanted));
+    if (chosen.length > 0) return chosen;
+    throw new Error(
+      `No scenario is named ${wanted}. There are:\n  ${all.map(({ name }) => name).join('\n  ')}`,
+    );
+  });
 }
 
 /** What goes wrong in a scenario is one of its faults; the others run all the same. */
