@@ -132,8 +132,8 @@ function judge(
     isJudged && errors > 0 ? `errors in the backend's log: ${shown(log)}` : undefined,
     isJudged && refused !== '' ? `a right API key was refused: ${refused}` : undefined,
     ...(isJudged ? [short('keepalive alerts', keepalives), short('switch alerts', switches)] : []),
-    // The first run may be due just before, and the last just after.
-    roundRobin.seen >= roundRobin.expected - 2 ? undefined : short('round-robin runs', roundRobin),
+    // The first run may be due just before, the last just after, and one goes with the agent that is ended.
+    roundRobin.seen >= roundRobin.expected - 3 ? undefined : short('round-robin runs', roundRobin),
   ];
   return {
     cells: {
