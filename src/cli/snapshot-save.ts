@@ -68,6 +68,7 @@ async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult>
   if (format === 'etcd' && encryption !== undefined) throw plainIsNotEncrypted();
   refuseUnverifiable(flags, encryption);
   warnIfInClear(context, destination, encryption);
+  await warnOfOthers(context, destination);
   const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
   if (flags.dataDir !== undefined && flags.endpoints !== undefined) throw twoSources();
   const result = await (flags.dataDir === undefined
@@ -190,6 +191,14 @@ function warnIfInClear(
   if (!remote || encryption !== undefined) return;
   context.report.warn(
     'The snapshot holds password hashes and API keys, and leaves this machine unencrypted: add --recipient or --passphrase-file.',
+  );
+}
+
+/** Whoever can put a file there can put one in the place of a snapshot. */
+async function warnOfOthers(context: Context, destination: Storage | StreamDestination): Promise<void> {
+  if (!('isWritableByOthers' in destination) || !(await destination.isWritableByOthers())) return;
+  context.report.warn(
+    `Other users can write to ${destination.location}, and so decide what a restore brings back: chmod go-w it.`,
   );
 }
 

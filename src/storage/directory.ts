@@ -1,5 +1,5 @@
 import { createReadStream, type Dirent } from 'node:fs';
-import { lstat, open, opendir, rm } from 'node:fs/promises';
+import { lstat, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { FerryError, systemCode } from '../core/errors.js';
@@ -21,6 +21,12 @@ export class DirectoryStorage implements Storage {
 
   pathOf(name: string): string {
     return join(this.location, name);
+  }
+
+  /** A folder that is missing is found out by its first use. */
+  async isWritableByOthers(): Promise<boolean> {
+    const found = await stat(this.location).catch(() => undefined);
+    return found !== undefined && (found.mode & 0o022) !== 0;
   }
 
   async has(name: string): Promise<boolean> {

@@ -21,6 +21,8 @@ export interface Storage {
   readonly location: string;
   /** Whether it leaves this machine. */
   readonly remote: boolean;
+  /** Of a folder: whether users other than its owner can put files there. */
+  isWritableByOthers?(): Promise<boolean>;
   /** For people, and for commands that take a snapshot: where a file of that name is. */
   pathOf(name: string): string;
   /** Whole files, in no order; those of other programs too, but no folders. */

@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,6 +22,17 @@ async function newFolder(): Promise<string> {
 
 describe('a folder', () => {
   itKeepsTheContract(async () => new DirectoryStorage(await newFolder()));
+
+  it.each([
+    [0o750, false],
+    [0o770, true],
+    // The sticky bit keeps others from replacing files, not from adding some.
+    [0o1777, true],
+  ])('with mode %o tells whether others can write to it: %s', async (mode, expected) => {
+    const path = await newFolder();
+    await chmod(path, mode);
+    expect(await new DirectoryStorage(path).isWritableByOthers()).toBe(expected);
+  });
 
   it('holds files that nobody else may read', async () => {
     const path = await newFolder();

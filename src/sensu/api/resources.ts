@@ -33,17 +33,18 @@ export async function* listResources(
     page.catch(() => undefined);
     return page;
   };
+  const seen = new Set<string>();
   let pending: Promise<Answer> | undefined = ask('');
-  for (let token = ''; pending !== undefined;) {
+  while (pending !== undefined) {
     const answer: Answer = await pending;
     const next = nextToken(answer);
     // Such a server would be read for ever.
-    if (next !== '' && next === token) throw unusable(answer.url, 'leads back to the same page');
+    if (seen.has(next)) throw unusable(answer.url, 'leads back to an earlier page');
+    if (next !== '') seen.add(next);
     pending = next === '' ? undefined : ask(next);
     // A page is worked through without a pause, and what is asked for would go out behind it.
     await setImmediate();
     for (const body of readList(answer)) yield fromBody(route, body);
-    token = next;
   }
 }
 

@@ -79,13 +79,23 @@ describe('a list', () => {
     ['an object', { body: '{"metadata":{}}' }, 'is not the list'],
     ['numbers', { body: '[1,2]' }, 'no resource'],
     ['JSON nested too deep', { body: '['.repeat(200_000) }, 'not JSON'],
-    ['a page that leads to itself', { headers: { 'sensu-continue': 'again' }, body: '[]' }, 'same page'],
+    ['a page that leads to itself', { headers: { 'sensu-continue': 'again' }, body: '[]' }, 'earlier page'],
   ])('is refused when it is %s', async (_what, reply, words) => {
     const { api } = await apiOf(() => reply);
     const failure = await failureOf(collect(listResources(api, route('CheckConfig'))));
     expect(failure).toMatchObject({ kind: 'failed', code: 'API_ANSWER_UNUSABLE' });
     expect(failure.message).toContain(words);
     expect(failure.message).toContain('/api/core/v2/checks');
+  });
+
+  it('is refused when its pages lead round in a circle, which would be read for ever', async () => {
+    const { api } = await apiOf(({ path }) => ({
+      headers: { 'sensu-continue': path.includes('continue=one') ? 'two' : 'one' },
+      body: '[{"a":1}]',
+    }));
+    const failure = await failureOf(collect(listResources(api, route('CheckConfig'))));
+    expect(failure).toMatchObject({ code: 'API_ANSWER_UNUSABLE' });
+    expect(failure.message).toContain('earlier page');
   });
 
   it('is read on one connection, the next page being asked for while one is used', async () => {
