@@ -357,6 +357,6 @@ describe('verification', () => {
     const etcd = new MemoryEtcd();
     for (const { key } of manyKeys(2500)) etcd.put(key, '');
     const source = memoryView([{ key: '/sensu.io/a' }]);
-    await expect(verifyCopy(silentContext(), etcd.client, source)).rejects.toThrow('2501 keys differ');
+    await expect(verifyCopy(silentContext(), etcd.client, source)).rejects.toThrow('2,501 keys differ');
   });
 });
