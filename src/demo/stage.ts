@@ -22,7 +22,7 @@ export interface StagedBackend {
 
 const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
-/** Recorded stores ship with the package. */
+/** What is read of it ships with the package: see `files` in package.json. */
 const recorded = join(packageRoot, 'fixtures', 'cluster3-6.12.0');
 
 /** The module lies at other depths in `src`, in `dist`, and in what the benchmark is compiled to. */
