@@ -11,7 +11,7 @@ import {
 } from '../restore/config/planned.js';
 import { apiKeyHint } from '../sensu/values.js';
 import { describeField } from './diff-text.js';
-import { printable } from './table.js';
+import { printable } from '../core/printable.js';
 
 const signs: Readonly<Record<Action, string>> = {
   create: '+',

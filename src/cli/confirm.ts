@@ -1,5 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { printableLines } from '../core/printable.js';
 import { ask } from './ask.js';
 
 export interface ConfirmOptions {
@@ -25,7 +26,7 @@ export async function confirm(
       hint: 'Look at the plan with --plan, then add --yes.',
     });
   }
-  process.stderr.write(`${plan}\n`);
+  process.stderr.write(`${printableLines(plan)}\n`);
   const terminal = { input: process.stdin, output: process.stderr };
   const answer = await ask(`Go on and ${what}? [y/N] `, terminal, context.signal);
   if (/^y(es)?$/i.test(answer.trim())) return;

@@ -21,7 +21,7 @@ async function demo(context: Context, flags: DemoFlags): Promise<CommandResult> 
   const { report, acknowledgedKeys, directory } = await runDemo(context, {
     tool: toolName(),
     onPlan: (plan) => {
-      context.report.info(`${describePlan(plan)}\n`);
+      for (const line of `${describePlan(plan)}\n`.split('\n')) context.report.info(line);
     },
     ...(flags.dir !== undefined && { directory: resolve(flags.dir) }),
   });

@@ -4,7 +4,7 @@ import { sumOf, type ChangeCounts } from '../snapshot/diff/counts.js';
 import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { FieldChange } from '../snapshot/diff/fields.js';
 import type { ResourceChange } from '../snapshot/diff/resource-change.js';
-import { printable } from './table.js';
+import { printable } from '../core/printable.js';
 import { toJson } from './run.js';
 
 interface Sides {

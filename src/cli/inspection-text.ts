@@ -4,7 +4,8 @@ import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
 import { describeDoubt, entriesOf } from './stopped-words.js';
-import { printable, table } from './table.js';
+import { printable } from '../core/printable.js';
+import { table } from './table.js';
 import type { Manifest } from '../snapshot/manifest.js';
 
 /** An inspection for a person. API keys are shortened to a hint unless `showSecrets`. */

@@ -1,6 +1,6 @@
 import { formatCount, formatCounted, formatSome } from '../core/units.js';
 import type { Listing, LossReport } from '../dump/loss-report.js';
-import { printable } from './table.js';
+import { printable } from '../core/printable.js';
 
 interface Flags {
   readonly output?: string;

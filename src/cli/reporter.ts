@@ -1,5 +1,6 @@
 import type { Ora } from 'ora';
 import type { Environment, Progress, Reporter } from '../core/context.js';
+import { printable, printableJson } from '../core/printable.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 
 export interface ReporterOptions {
@@ -24,7 +25,7 @@ export async function createReporter(
 }
 
 function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
-  const write = (event: object): void => void stream.write(`${JSON.stringify(event)}\n`);
+  const write = (event: object): void => void stream.write(`${printableJson(JSON.stringify(event))}\n`);
   return {
     info: (message) => {
       if (!quiet) write({ type: 'info', message });
@@ -42,9 +43,9 @@ function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { 
 function lineReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
   return {
     info: (sentence) => {
-      if (!quiet) stream.write(`${sentence}\n`);
+      if (!quiet) stream.write(`${printable(sentence)}\n`);
     },
-    warn: (sentence) => void stream.write(`warning: ${sentence}\n`),
+    warn: (sentence) => void stream.write(`warning: ${printable(sentence)}\n`),
     progress: () => undefined,
     close: () => undefined,
   };
@@ -60,7 +61,7 @@ async function terminalReporter(
   const beside = (line: string): void => {
     const running = spinner.isSpinning;
     if (running) spinner.stop();
-    stream.write(`${line}\n`);
+    stream.write(`${printable(line)}\n`);
     if (running) spinner.start();
   };
   const pace = new Pace();
@@ -70,7 +71,7 @@ async function terminalReporter(
       beside(`warning: ${sentence}`);
     },
     progress: atMostEvery(100, (progress) => {
-      spinner.text = pace.describe(progress);
+      spinner.text = printable(pace.describe(progress));
       if (!spinner.isSpinning) spinner.start();
       if (progress.done === progress.total) spinner.stop();
     }),

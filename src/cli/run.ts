@@ -4,6 +4,7 @@ import type { Context, Reporter } from '../core/context.js';
 import { withDeadline } from '../core/deadline.js';
 import { parseDuration } from '../core/duration.js';
 import { FerryError, systemCode } from '../core/errors.js';
+import { printable, printableJson, printableLines } from '../core/printable.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
 
@@ -128,7 +129,7 @@ async function execute(
       processes: createProcessRunner(process.env),
     });
     reporter.close();
-    await print(options.json === true ? toJson(result.json) : withNewline(result.text));
+    await print(options.json === true ? toJson(result.json) : withNewline(printableLines(result.text)));
     return result.exit ?? ExitCode.done;
   } catch (error) {
     reporter.close();
@@ -167,7 +168,7 @@ function abortOnDefects(abort: AbortController, reporter: Reporter): () => void 
 /** 64-bit numbers as decimal strings: JSON numbers lose digits beyond 2^53. */
 export function toJson(value: unknown): string {
   const plain = (_key: string, part: unknown): unknown => (typeof part === 'bigint' ? String(part) : part);
-  return `${JSON.stringify(value, plain, 2)}\n`;
+  return `${printableJson(JSON.stringify(value, plain, 2))}\n`;
 }
 
 function withNewline(text: string): string {
@@ -194,12 +195,12 @@ export function reportFailure(error: unknown, options: OutputOptions): ExitCode 
   if (options.json === true) process.stdout.write(toJson({ error: failure }));
   const stack = process.env['SENSU_FERRY_DEBUG'] ? stackOf(error) : undefined;
   if (options.progress === 'json') {
-    process.stderr.write(`${JSON.stringify({ type: 'error', ...failure, stack })}\n`);
+    process.stderr.write(`${printableJson(JSON.stringify({ type: 'error', ...failure, stack }))}\n`);
     return exit;
   }
   // With --quiet nobody watches: one line is what a log or a mail wants.
-  const hint = failure.hint === '' || options.quiet === true ? [] : [`hint: ${failure.hint}`];
-  const lines = [`error: ${failure.message} [${failure.code}]`, ...hint, ...(stack ?? [])];
+  const hint = failure.hint === '' || options.quiet === true ? [] : [`hint: ${printable(failure.hint)}`];
+  const lines = [`error: ${printable(failure.message)} [${failure.code}]`, ...hint, ...(stack ?? [])];
   process.stderr.write(`${lines.join('\n')}\n`);
   return exit;
 }

@@ -6,7 +6,7 @@ import type { AgeVerdict } from '../snapshot/age-check.js';
 import { PluginState } from './exit-codes.js';
 import { addTimeoutOption, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable } from './table.js';
+import { printable } from '../core/printable.js';
 
 interface CheckFlags extends StorageFlags, OutputOptions {
   readonly maxAge: string;

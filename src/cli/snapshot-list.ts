@@ -5,7 +5,8 @@ import { formatBytes, formatCount } from '../core/units.js';
 import type { Catalog, StoredSnapshot, StrayFile } from '../snapshot/catalog.js';
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable, table } from './table.js';
+import { printable } from '../core/printable.js';
+import { table } from './table.js';
 
 export function addList(snapshot: Command): void {
   const command = snapshot

@@ -10,7 +10,8 @@ import { addRetentionOptions, retentionPolicy, type RetentionFlags } from './ret
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { warnOfStrays } from './snapshot-list.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable, table } from './table.js';
+import { printable } from '../core/printable.js';
+import { table } from './table.js';
 
 interface PruneFlags extends RetentionFlags, StorageFlags, OutputOptions {
   readonly plan?: boolean;

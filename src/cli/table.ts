@@ -19,8 +19,3 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
       .trimEnd(),
   );
 }
-
-/** Text out of a store or a folder must not give orders to the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
-}

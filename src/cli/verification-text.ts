@@ -4,7 +4,7 @@ import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
 import { describeAgainst } from './diff-text.js';
-import { printable } from './table.js';
+import { printable } from '../core/printable.js';
 
 /** What was found out about a file, and how a live store differs from it where that was asked. */
 export interface Verified extends FileVerification {
@@ -36,7 +36,7 @@ export function describeVerification(file: Verified): string {
 }
 
 export function describeUnverified({ path, error }: Unverified): string {
-  return `${printable(path)}: cannot be verified: ${printable(error.message)} [${error.code}]\n  hint: ${error.hint}`;
+  return `${printable(path)}: cannot be verified: ${printable(error.message)} [${error.code}]\n  hint: ${printable(error.hint)}`;
 }
 
 const statusWords: Readonly<Record<LayerResult['status'], string>> = {

@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
@@ -235,7 +236,7 @@ function describeFindings(findings: readonly Finding[]): string {
       .filter((finding) => finding.severity === severity)
       .map(
         ({ code, sentence, remedy }) =>
-          `  ${severity.padEnd(8)}${sentence} [${code}]\n          -> ${remedy}`,
+          `  ${severity.padEnd(8)}${printable(sentence)} [${code}]\n          -> ${printable(remedy)}`,
       ),
   );
   return ['Preflight:', ...lines].join('\n');
@@ -251,7 +252,7 @@ export function describeSteps(plan: MigrationPlan): string {
     ({ title, changes, downtime: away }, index) =>
       `  ${index + 1}. ${title}${away ? '   (backend away)' : ''}\n     ${changes}`,
   );
-  const grants = plan.grants?.map((what) => `  - ${what}`) ?? [];
+  const grants = plan.grants?.map((what) => printable(`  - ${what}`)) ?? [];
   return [
     sourceFacts &&
       `From: embedded etcd ${sourceFacts.etcdVersion} at ${plan.source.endpoints.join(', ')}, ` +

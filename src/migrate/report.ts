@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
 import { loginWords, type BackendLogin } from '../rbac/login.js';
@@ -85,8 +86,8 @@ export function describeReport(report: MigrationReport): string {
       ? undefined
       : `Content digest of what was carried, in both stores: ${verify.digest.lasting}`,
     '',
-    `Users carried with their passwords: ${snapshot.users.join(', ') || 'none'}`,
-    `API keys carried: ${snapshot.apiKeys.map(({ owner, hint }) => `${hint} (${owner})`).join(', ') || 'none'}`,
+    `Users carried with their passwords: ${snapshot.users.map(printable).join(', ') || 'none'}`,
+    `API keys carried: ${snapshot.apiKeys.map(({ owner, hint }) => printable(`${hint} (${owner})`)).join(', ') || 'none'}`,
     '',
     'Carried, as counted in the safety snapshot:',
     ...report.carried.map(describeSums),

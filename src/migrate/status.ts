@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import type { Context } from '../core/context.js';
 import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
@@ -25,7 +26,7 @@ export async function lookAtRun(context: Context, runDirectory: string): Promise
 
 export function describeStatus({ run, standing, worker }: RunStatus): string {
   const state = worker === undefined ? stateOf(run, standing) : `${worker} is working on it`;
-  const error = run.lastError === undefined ? [] : [`Last error: ${run.lastError}`];
+  const error = run.lastError === undefined ? [] : [`Last error: ${printable(run.lastError)}`];
   return [standing.sentence, '', ...describeSteps(run), `State: ${state}.`, ...error].join('\n');
 }
 
@@ -103,7 +104,7 @@ function commandsAndFiles({ settings }: RunState): string[] {
     `  start command  ${settings.startCommand}`,
     `  backend.yml    ${settings.backendConfig}`,
     `  environment    ${settings.envFile}`,
-  ];
+  ].map(printable);
 }
 
 export function describeRollback({ standing, runDirectory, written }: RolledBack): string {

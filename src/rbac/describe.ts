@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import type { RbacCheck } from './checks.js';
 import { grantWords } from './etcdctl-words.js';
 import type { RbacAction, RbacFinding, RbacPlan } from './plan-types.js';
@@ -11,14 +12,15 @@ export function describeRbacPlan(plan: RbacPlan): string {
     plan.steps.length === 0
       ? ['Nothing to do: users, roles and grants are as wanted.']
       : plan.steps.map(
-          ({ what, effect }, index) => `${String(index + 1).padStart(2)}. ${what}\n    ${effect}`,
+          ({ what, effect }, index) =>
+            `${String(index + 1).padStart(2)}. ${printable(what)}\n    ${printable(effect)}`,
         );
   const head = `Profile ${plan.profile}; backends log in ${loginWords(plan.login)}; auth is ${plan.authEnabled ? 'on' : 'off'}.`;
   return [head, ...findings, ...steps].join('\n');
 }
 
 export function describeFinding(finding: RbacFinding): string {
-  return `${finding.severity}: ${finding.sentence} [${finding.code}]\n    ${finding.remedy}`;
+  return `${finding.severity}: ${printable(finding.sentence)} [${finding.code}]\n    ${printable(finding.remedy)}`;
 }
 
 /** The plan as a JSON document: permissions in etcdctl's words, as keys are bytes. */
@@ -60,5 +62,5 @@ function describeCheck(check: RbacCheck): string {
   if (check.note !== undefined) lines.push(`        ${check.note}`);
   if (check.missingGrant !== undefined) lines.push(`        missing grant: ${check.missingGrant}`);
   if (check.remedy !== undefined) lines.push(`        to do: ${check.remedy}`);
-  return lines.join('\n');
+  return lines.map(printable).join('\n');
 }

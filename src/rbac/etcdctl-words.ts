@@ -18,12 +18,17 @@ export function grantWords(permission: Permission): string {
 
 /** The command that gives the permission to the role. */
 export function grantCommand(role: string, permission: Permission): string {
-  return `etcdctl role grant-permission ${role} ${grantWords(permission)}`;
+  return `etcdctl role grant-permission ${nameWord(role)} ${grantWords(permission)}`;
 }
 
 /** The command that takes the range from the role. */
 export function revokeCommand(role: string, range: EtcdRange): string {
-  return `etcdctl role revoke-permission ${role} ${rangeWords(range)}`;
+  return `etcdctl role revoke-permission ${nameWord(role)} ${rangeWords(range)}`;
+}
+
+/** A name of a user or a role, quoted for a shell where it must be: whoever may make roles chooses it. */
+export function nameWord(name: string): string {
+  return quote(Buffer.from(name));
 }
 
 /** etcdctl writes an empty prefix, which is every key, as the range from `\0` to `\0`. */

@@ -1,6 +1,6 @@
 import type { EtcdClient } from '../etcd/client.js';
 import { judge, type RbacCheck } from './checks.js';
-import { grantWords } from './etcdctl-words.js';
+import { grantWords, nameWord } from './etcdctl-words.js';
 import type { BackendLogin } from './login.js';
 import { holds } from './ranges.js';
 import { sensuRole, wantedGrants, type Profile } from './wanted.js';
@@ -18,7 +18,7 @@ export async function checkOnPaper(
     {
       what: `have the role ${sensuRole}`,
       expected: 'allowed',
-      remedy: `etcdctl user grant-role ${user} ${sensuRole}`,
+      remedy: `etcdctl user grant-role ${nameWord(user)} ${sensuRole}`,
     },
     roles.includes(sensuRole) ? 'allowed' : 'refused',
   );

@@ -1,4 +1,5 @@
 import type { EtcdClient } from '../etcd/client.js';
+import { nameWord } from './etcdctl-words.js';
 import type { BackendLogin } from './login.js';
 import type { RbacFinding, RbacOptions, RbacStep } from './plan-types.js';
 import { sensuRole } from './wanted.js';
@@ -121,7 +122,7 @@ function othersUser({ form, user }: BackendLogin, roles: readonly string[]): rea
       severity: 'warning',
       code: 'USER_HAS_OTHER_ROLES',
       sentence: `The user ${user} also has ${named}: left alone, as somebody else's.`,
-      remedy: `If it does not need them: ${extra.map((role) => `etcdctl user revoke-role ${user} ${role}`).join(' && ')}`,
+      remedy: `If it does not need them: ${extra.map((role) => `etcdctl user revoke-role ${nameWord(user)} ${nameWord(role)}`).join(' && ')}`,
     },
   ];
 }

@@ -1,0 +1,65 @@
+import { PassThrough } from 'node:stream';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { toJson } from '../../src/cli/run.js';
+import { createReporter } from '../../src/cli/reporter.js';
+import { printable, printableLines } from '../../src/core/printable.js';
+import { describeFinding } from '../../src/rbac/describe.js';
+import { grantCommand, nameWord } from '../../src/rbac/etcdctl-words.js';
+import { ferry, testFolder } from './ferry.js';
+
+/** Orders of seven bits and of eight, another direction of writing, and a line that is not ours. */
+const hostile = 'a\x1b]0;owned\x07\x1b[2Jb\x9b31m\u202ec\r\nerror: all is well';
+// eslint-disable-next-line no-control-regex -- the characters that must not arrive
+const orders = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e]/;
+
+describe('names and errors', () => {
+  it('give no orders and make no lines', () => {
+    expect(printable(hostile)).not.toMatch(orders);
+    expect(printable(hostile)).not.toContain('\n');
+    expect(printableLines(hostile)).not.toMatch(orders);
+    expect(printableLines('one\ntwo')).toBe('one\ntwo');
+  });
+
+  it.each([false, true])('of reports are one line each (as JSON: %s)', async (json) => {
+    const stream = new PassThrough() as unknown as NodeJS.WriteStream;
+    const reporter = await createReporter({ quiet: false, json, env: {} }, stream);
+    reporter.info(hostile);
+    reporter.warn(hostile);
+    reporter.close();
+    const said = String(stream.read());
+    expect(said).not.toMatch(orders);
+    expect(said.trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('of a JSON document are as they were once it is read', () => {
+    const document = toJson({ [hostile]: `${hostile}\u{e0001}` });
+    expect(document).not.toMatch(orders);
+    expect(JSON.parse(document)).toEqual({ [hostile]: `${hostile}\u{e0001}` });
+  });
+
+  it('of roles are one word of the command to copy', () => {
+    expect(nameWord('sensu_readwrite')).toBe('sensu_readwrite');
+    expect(nameWord('x; rm -rf ~')).toBe(`'x; rm -rf ~'`);
+    const command = grantCommand("x' $(id)\n", { access: 'read', key: Buffer.from('/sensu.io') });
+    expect(command).toBe(String.raw`etcdctl role grant-permission $'x\x27 $(id)\x0a' read /sensu.io`);
+    const finding = { severity: 'warning', code: 'X', sentence: hostile, remedy: hostile } as const;
+    expect(describeFinding(finding as never).split('\n')).toHaveLength(2);
+  });
+
+  it.each([
+    ['snapshot', 'inspect'],
+    ['snapshot', 'verify'],
+    ['snapshot', 'list'],
+    ['restore', 'etcd', '--endpoints', 'http://127.0.0.1:1', '--plan', '--from'],
+  ])('of files arrive on the terminal without their orders: %s %s', async (...command) => {
+    const path = join(await testFolder(), hostile.replaceAll('/', ''));
+    await writeFile(path, hostile);
+    const { code, stdout, stderr } = await ferry([...command, path]);
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain('owned');
+    expect(stdout + stderr).not.toMatch(orders);
+    expect(stderr).not.toMatch(/^error: all is well/m);
+  });
+});
