@@ -6,11 +6,17 @@ import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync 
 const fresh = `dist.${process.pid}`;
 const old = `${fresh}.old`;
 
+/** What the shell says where there is no Node, instead of "exec: node: not found". */
+const needsNode = 'sensu-ferry: There is no node on the PATH. Install Node.js 20.19 or newer.';
+
 /**
  * Two lines that sh and JavaScript both read. Node looks for `--env-file` behind the program too, and ends when there
  * is no such file, unless two dashes come before the program; `env -S` would pass them, but not everywhere.
  */
-const start = ['#!/bin/sh', `':' //; exec node -- "$0" "$@"`].join('\n');
+const start = [
+  '#!/bin/sh',
+  `':' //; command -v node >/dev/null || { echo '${needsNode}' >&2; exit 127; }; exec node -- "$0" "$@"`,
+].join('\n');
 
 function makeExecutable(path) {
   const text = readFileSync(path, 'utf8');

@@ -19,3 +19,9 @@ it('runs by itself through a link, and keeps its option --env-file from Node', a
   expect(ended.stderr).toContain('SECRET_FILE_UNUSABLE');
   expect(ended.code).toBe(2);
 });
+
+it('says what it needs where there is no Node', async () => {
+  const ended = await startProgram(program, ['--help'], { env: { PATH: '/nonexistent' } }).finished;
+  expect(ended.stderr).toBe('sensu-ferry: There is no node on the PATH. Install Node.js 20.19 or newer.\n');
+  expect(ended.code).toBe(127);
+});

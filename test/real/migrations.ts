@@ -2,12 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EtcdBinaries } from '../../src/etcd/binaries.js';
+import { keepaliveTimeout } from './agents.js';
 import { errorsSince, type LoggedErrors } from './backend-log.js';
 import { layOutHost, logLength, startFresh, type BackendHost } from './backend-host.js';
 import { startExternalEtcd, type ExternalEtcd, type LoginForm } from './external-etcd.js';
 import { ferry, startFerry } from './ferry.js';
 import { startLoad, type LoadResult } from './load.js';
-import { startObserver, type Observed } from './observer.js';
+import { roundRobinInterval, startObserver, type Observed } from './observer.js';
 import type { SuiteOptions } from './options.js';
 import { tail, until, type Finished } from './processes.js';
 import type { Outcome, Scenario } from './scenario.js';
@@ -114,6 +115,9 @@ function isGood({ code }: Finished): boolean {
   return code === 0 || code === 3;
 }
 
+/** One at each end of the watch, and those that an ended agent is given until it is taken for dead. */
+const excusedRuns = 2 + keepaliveTimeout / roundRobinInterval;
+
 function judge(
   form: LoginForm,
   finished: Finished,
@@ -132,8 +136,7 @@ function judge(
     isJudged && errors > 0 ? `errors in the backend's log: ${shown(log)}` : undefined,
     isJudged && refused !== '' ? `a right API key was refused: ${refused}` : undefined,
     ...(isJudged ? [short('keepalive alerts', keepalives), short('switch alerts', switches)] : []),
-    // The first run may be due just before, the last just after, and one goes with the agent that is ended.
-    roundRobin.seen >= roundRobin.expected - 3 ? undefined : short('round-robin runs', roundRobin),
+    roundRobin.seen >= roundRobin.expected - excusedRuns ? undefined : short('round-robin runs', roundRobin),
   ];
   return {
     cells: {

@@ -24,7 +24,8 @@ export interface Observer {
   finish(): Promise<Observed>;
 }
 
-const interval = 10;
+/** Seconds. */
+export const roundRobinInterval = 10;
 const timeToLive = 30;
 /** Until an alert is due at the latest: the time-out, a switch's own pace, and an election. */
 const alertSeconds = keepaliveTimeout + 60;
@@ -71,7 +72,7 @@ export async function startObserver(
     },
     finish: async () => {
       const counted = [...seen].filter((executed) => executed * 1000 >= begun).length;
-      const expected = Math.floor((Date.now() - begun) / 1000 / interval);
+      const expected = Math.floor((Date.now() - begun) / 1000 / roundRobinInterval);
       clearInterval(polling);
       const alerts = await untilAlerts(api, lost, starved);
       clearInterval(feeding);
@@ -84,7 +85,7 @@ export async function startObserver(
 const roundRobinCheck = {
   metadata: { name: 'taken-in-turn', namespace: 'default' },
   command: 'true',
-  interval,
+  interval: roundRobinInterval,
   publish: true,
   round_robin: true,
   subscriptions: ['round-robin'],
