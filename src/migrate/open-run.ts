@@ -4,6 +4,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { journalName, readRun, type RunState } from './journal.js';
+import { refuseForeignRun } from './run-directory.js';
 import { refuseLockedRun } from './run-lock.js';
 import { findSource } from './source.js';
 
@@ -22,9 +23,10 @@ export async function openRun(runDirectory: string, overrides: ServiceOverrides)
 /**
  * Before a new migration looks at anything else: after one that was cut off the embedded etcd may be down, or the
  * files switched, and that would be found instead.
- * @throws FerryError RUN_UNFINISHED, RUN_EXISTS (`refused`), RUN_LOCKED (`locked`), and as `readRun`
+ * @throws FerryError RUN_UNFINISHED, RUN_EXISTS (`refused`), RUN_LOCKED (`locked`), and as `refuseForeignRun`, `readRun`
  */
 export async function refuseUsedRun(context: Context, runDirectory: string): Promise<void> {
+  await refuseForeignRun(runDirectory);
   const isNew = await access(join(runDirectory, journalName)).then(
     () => false,
     () => true,

@@ -20,12 +20,14 @@ export async function makeRunDirectory(directory: string): Promise<void> {
 /**
  * What a run directory says is obeyed: its commands are run and its files are put back, mostly as root. So nobody but
  * root and this user may have put anything there. One that does not exist is left to whoever reads it.
- * @throws FerryError RUN_DIRECTORY_UNSAFE (`refused`)
+ * @throws FerryError RUN_DIRECTORY_UNSAFE (`refused`), RUN_DIRECTORY_UNUSABLE (`usage`)
  */
 export async function refuseForeignRun(directory: string): Promise<void> {
   const real = await realpath(directory).catch(() => undefined);
   if (real === undefined) return;
-  const fault = faultOf(await stat(real), ownUid());
+  const status = await stat(real);
+  if (!status.isDirectory()) throw unusable(directory, 'is not a directory');
+  const fault = faultOf(status, ownUid());
   if (fault !== undefined) throw unsafe(directory, fault);
   for (let parent = dirname(real); ; parent = dirname(parent)) {
     if (isOpenToAll(await stat(parent))) {
@@ -77,7 +79,7 @@ export async function readRunFile(directory: string, name: string): Promise<Buff
 
 const ownUid = (): number => process.getuid?.() ?? 0;
 
-function unusable(directory: string, fault: string, cause: unknown): FerryError {
+function unusable(directory: string, fault: string, cause?: unknown): FerryError {
   return new FerryError({
     kind: 'usage',
     code: 'RUN_DIRECTORY_UNUSABLE',

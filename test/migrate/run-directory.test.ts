@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Journal, readRun } from '../../src/migrate/journal.js';
 import { readOriginal } from '../../src/migrate/originals.js';
+import { refuseUsedRun } from '../../src/migrate/open-run.js';
 import { faultOf } from '../../src/migrate/run-directory.js';
-import { runFerry } from './staged-host.js';
+import { runFerry, testContext } from './staged-host.js';
 
 const at = '2026-11-30T10:00:00.000Z';
 
@@ -53,6 +54,18 @@ describe('a run directory that others can write', () => {
     await chmod(run, 0o775);
     const begun = { type: 'begun', at, tool: 't', settings: {} as never } as const;
     await expect(Journal.create(run, begun)).rejects.toMatchObject(unsafe);
+  });
+
+  it('is in the way of a new run before its plan is made', async () => {
+    await mkdir(run);
+    await chmod(run, 0o777);
+    await expect(refuseUsedRun(testContext(), run)).rejects.toMatchObject(unsafe);
+    await rm(run, { recursive: true });
+    await writeFile(run, '');
+    await expect(refuseUsedRun(testContext(), run)).rejects.toMatchObject({
+      kind: 'usage',
+      code: 'RUN_DIRECTORY_UNUSABLE',
+    });
   });
 
   it('is found by its real path, and by the folder in which anybody can exchange it', async () => {
