@@ -21,8 +21,8 @@ export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
   const key = paths.key === undefined ? undefined : await readPem(paths.key, '--key');
   if (key?.includes('ENCRYPTED')) throw keyEncrypted(paths.key!);
   return {
-    ...(paths.cacert !== undefined && { ca: await readPem(paths.cacert, '--cacert') }),
-    ...(paths.cert !== undefined && { cert: await readPem(paths.cert, '--cert') }),
+    ...(paths.cacert !== undefined && { ca: await readCertificates(paths.cacert, '--cacert') }),
+    ...(paths.cert !== undefined && { cert: await readCertificates(paths.cert, '--cert') }),
     ...(key && { key }),
   };
 }
@@ -34,6 +34,15 @@ function keyEncrypted(path: string): FerryError {
     message: `The file of --key, ${path}, holds an encrypted key, which neither this program nor etcdctl or Sensu can use.`,
     hint: `Write the key without a passphrase into a file that only its owner can read: (umask 077; openssl pkey -in ${path} -out client.key).`,
   });
+}
+
+/** With a key in their place, the server's certificate would be said to be of another CA. */
+async function readCertificates(path: string, option: string): Promise<Buffer> {
+  const content = await readPem(path, option);
+  if (!/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/.test(content.toString('latin1'))) {
+    throw notPem(path, option, 'holds no certificate');
+  }
+  return content;
 }
 
 /** A PEM file that an option names. @throws FerryError TLS_FILE_UNUSABLE (`usage`) */

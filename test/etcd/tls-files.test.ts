@@ -21,3 +21,23 @@ test.each(['pkcs8', 'pkcs1'] as const)('an encrypted key of the form %s is calle
     message: expect.stringContaining(`${key}, holds an encrypted key`) as string,
   });
 });
+
+test.each(['cacert', 'cert'] as const)(
+  'a key in the place of --%s is found in the file, not at a server',
+  async (option) => {
+    const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-tls-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const { privateKey } = generateKeyPairSync('ed25519', {
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    });
+    const key = join(folder, 'client.key');
+    await writeFile(key, privateKey);
+    const paths = option === 'cacert' ? { cacert: key } : { cert: key, key };
+    await expect(readTlsFiles(paths)).rejects.toMatchObject({
+      kind: 'usage',
+      code: 'TLS_FILE_UNUSABLE',
+      message: `The file of --${option}, ${key}, holds no certificate.`,
+    });
+  },
+);
