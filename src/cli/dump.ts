@@ -35,15 +35,23 @@ export function defineDump(command: Command): void {
     .option('--omit <list>', 'types to leave out, such as events,apikeys')
     .option('--namespace <name>', 'of what lies in a namespace, only what lies in this one')
     .option('--format <name>', 'yaml or wrapped-json', 'yaml')
-    .option('--output <path>', 'write to a file, or with --split to a folder; default standard output')
+    .option(
+      '--output <path>',
+      'write to a file, or with --split to a folder; default, and -: standard output',
+    )
     .option('--split', 'one file a namespace and kind')
     .option('--overwrite', 'have this dump in the place of an earlier one')
     .option('--with-secrets', 'hide nothing, and give users their password hashes: the dump is a secret')
     .option('--accept-loss', 'exit 0 although something is lost');
   addRecipientOption(command);
   addNetworkOptions(addSourceOptions(addDataDirOption(addConnectionOptions(addApiOptions(command))))).action(
-    runs(dump),
+    runs(dumpTo),
   );
+}
+
+/** `-` is standard output, as for snapshot save. */
+function dumpTo(context: Context, { output, ...others }: DumpFlags): Promise<CommandResult> {
+  return dump(context, output === undefined || output === '-' ? others : { ...others, output });
 }
 
 async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> {

@@ -125,6 +125,15 @@ describe('dump', () => {
     expect(existsSync(`${folder}.part`)).toBe(false);
   });
 
+  it('takes - for standard output, as snapshot save does, and makes no file of that name', async () => {
+    const folder = await testFolder();
+    const args = ['dump', '--from', kitchenSink, '--types', 'checks', '--output', '-'];
+    const ended = await ferry(args, { cwd: folder });
+    expect(insideMarks(ended.stdout)).toMatch(/^type: CheckConfig\n/);
+    expect(readdirSync(folder)).toEqual([]);
+    expectFailure(await ferry([...args, '--split']), 2, 'OUTPUT_MISSING');
+  });
+
   it('overwrites a file only when told so', async () => {
     const output = join(await testFolder(), 'dump.yml');
     writeFileSync(output, 'mine');
