@@ -42,6 +42,7 @@ export function describeDoubt({ doubt, voters }: Agreement): string | undefined 
 
 function given(voters: Agreement['voters']): string {
   const { given: count = 0, all = 0 } = voters ?? {};
+  if (all === 1 && count === 0) return 'the one voting member is not here';
   return `${formatCount(count)} of the ${formatCount(all)} voting members ${count === 1 ? 'is' : 'are'} here`;
 }
 

@@ -247,8 +247,13 @@ export function asEtcdError(error: unknown, endpoint: string, deadlineMs: number
   });
 }
 
-/** The reason alone out of grpc-js's `No connection established. Last error: Error: ... . Resolution note: `. */
+/**
+ * The reason alone out of grpc-js's `No connection established. Last error: Error: ... . Resolution note: `, and out of
+ * the `The pending stream has been canceled (caused by: ...)` that Node makes of a connection that ended meanwhile.
+ */
 function reasonOf(details: string): string {
+  const cause = /\(caused by: (?:Error: )?([^()]+)\)$/.exec(details)?.[1];
+  if (cause !== undefined) return cause;
   const lastError = /Last error: (?:Error: )?(.*?)\.? Resolution note: /.exec(details)?.[1];
   if (lastError === undefined) return details.replace(/\.$/, '');
   return lastError === 'undefined' ? 'no connection was made' : lastError;

@@ -16,6 +16,10 @@ test.each([
     'No connection established. Last error: undefined. Resolution note: ',
     'etcd at https://etcd-1:2379 cannot be reached: no connection was made.',
   ],
+  [
+    'The pending stream has been canceled (caused by: connect ECONNREFUSED 127.0.0.1:1)',
+    'etcd at https://etcd-1:2379 cannot be reached: connect ECONNREFUSED 127.0.0.1:1.',
+  ],
   ['Connection dropped', 'etcd at https://etcd-1:2379 cannot be reached: Connection dropped.'],
 ])('%s', (details, message) => {
   expect(asEtcdError(grpcFailure(14, details), endpoint, 1000)).toMatchObject({
