@@ -1,6 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { FerryError, systemCode } from './errors.js';
+import { readFileOrPipe } from './file-or-pipe.js';
+
+const largestSecret = 64 * 1024;
 
 /**
  * A password, API key or the like from a file, or from standard input for `-`. One line end at the end of it
@@ -23,10 +26,9 @@ export async function isReadableByOthers(path: string): Promise<boolean> {
 export async function readSmallSecretFile(path: string, what: string): Promise<string> {
   if (path === '-') return text(process.stdin);
   try {
-    if ((await stat(path)).size > 65_536) throw unusable(path, what, 'is larger than 64 KiB');
-    return await readFile(path, 'utf8');
+    return (await readFileOrPipe(path, largestSecret)).toString('utf8');
   } catch (error) {
-    if (error instanceof FerryError) throw error;
+    if (systemCode(error) === 'EFBIG') throw unusable(path, what, 'is larger than 64 KiB');
     throw unusable(path, what, `cannot be read (${systemCode(error) ?? 'unknown error'})`, error);
   }
 }

@@ -1,6 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { FerryError, systemCode } from '../core/errors.js';
+import { readFileOrPipe } from '../core/file-or-pipe.js';
 import type { TlsFiles } from './client.js';
+
+/** The CA certificates of a whole system are a quarter of it. */
+export const largestPem = 1024 * 1024;
 
 export interface TlsPaths {
   readonly cacert?: string | undefined;
@@ -49,7 +52,7 @@ async function readCertificates(path: string, option: string): Promise<Buffer> {
 export async function readPem(path: string, option: string): Promise<Buffer> {
   let content: Buffer;
   try {
-    content = await readFile(path);
+    content = await readFileOrPipe(path, largestPem);
   } catch (error) {
     throw notPem(path, option, `cannot be read (${systemCode(error) ?? 'unknown error'})`);
   }

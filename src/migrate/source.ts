@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Context } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
+import { readFileOrPipe } from '../core/file-or-pipe.js';
 import type { EtcdClient, TlsFiles } from '../etcd/client.js';
-import { readTlsFiles } from '../etcd/tls-files.js';
+import { largestPem, readTlsFiles } from '../etcd/tls-files.js';
 import {
   canonical,
   parseBackendConfig,
@@ -228,7 +229,7 @@ async function missingEnvironmentFile(envFile: string): Promise<Finding[]> {
 }
 
 async function readIfNamed(path: string): Promise<Buffer | undefined> {
-  return path === '' ? undefined : readFile(path).catch(() => undefined);
+  return path === '' ? undefined : readFileOrPipe(path, largestPem).catch(() => undefined);
 }
 
 /** To open a pipe would be to wait for ever. */
