@@ -1,9 +1,7 @@
 import { FerryError, systemCode } from '../core/errors.js';
 import { readFileOrPipe } from '../core/file-or-pipe.js';
+import { largestPem } from '../core/trust.js';
 import type { TlsFiles } from './client.js';
-
-/** The CA certificates of a whole system are a quarter of it. */
-export const largestPem = 1024 * 1024;
 
 export interface TlsPaths {
   readonly cacert?: string | undefined;

@@ -6,7 +6,7 @@ import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { journalName, readRun, type RunState } from './journal.js';
 import { refuseForeignRun } from './run-directory.js';
 import { refuseLockedRun } from './run-lock.js';
-import { findSource } from './source.js';
+import { findSource, type MigrationSource } from './source.js';
 
 /** Other commands than those that the run was begun with, which may be what failed. */
 export interface ServiceOverrides {
@@ -18,6 +18,24 @@ export interface ServiceOverrides {
 export async function openRun(runDirectory: string, overrides: ServiceOverrides): Promise<RunState> {
   const run = await readRun(runDirectory);
   return { ...run, settings: { ...run.settings, ...overrides } };
+}
+
+/** A run, and what is to be seen at this moment of the backend that it is about. */
+export interface SeenRun {
+  readonly run: RunState;
+  readonly source: MigrationSource;
+  readonly standing: BackendStanding;
+}
+
+/** @throws FerryError as `openRun` and `findSource` */
+export async function openAndLook(
+  context: Context,
+  runDirectory: string,
+  overrides: ServiceOverrides = {},
+): Promise<SeenRun> {
+  const run = await openRun(runDirectory, overrides);
+  const source = await findSource(context, run.settings, runDirectory);
+  return { run, source, standing: await lookAtBackend(context, run.settings, source) };
 }
 
 /**

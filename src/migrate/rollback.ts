@@ -5,7 +5,7 @@ import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
 import { nameOf, notRolledBack } from './failures.js';
 import { Journal, type RunState } from './journal.js';
-import { openRun, refuseEnded, type ServiceOverrides } from './open-run.js';
+import { openAndLook, openRun, refuseEnded, type ServiceOverrides } from './open-run.js';
 import { findSource } from './source.js';
 import { configureStep } from './steps/configure.js';
 import type { Step, UndoContext } from './strategy.js';
@@ -34,9 +34,7 @@ export async function planRollback(
   runDirectory: string,
   overrides: ServiceOverrides = {},
 ): Promise<RollbackPlan> {
-  const run = await openRun(runDirectory, overrides);
-  const source = await findSource(context, run.settings, runDirectory);
-  const standing = await lookAtBackend(context, run.settings, source);
+  const { run, standing } = await openAndLook(context, runDirectory, overrides);
   if (run.outcome !== 'migrated') refuseEnded(run, runDirectory, standing);
   const written = hasServed(run) ? await countWrittenSince(context, run.settings, run.facts) : undefined;
   return { run, standing, keepsRunning: isLeftAlone(context, run, standing), written };

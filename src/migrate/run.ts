@@ -2,19 +2,23 @@ import type { Context } from '../core/context.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { Revision } from '../store/view.js';
 import { runSteps } from './apply.js';
-import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
 import type { StepId } from './facts.js';
 import { notResumed } from './failures.js';
 import { warningsOf } from './findings.js';
 import { factsOf, Journal, type RunState } from './journal.js';
-import { openRun, refuseEnded, refuseHalfRolledBack, type ServiceOverrides } from './open-run.js';
+import {
+  openAndLook,
+  refuseEnded,
+  refuseHalfRolledBack,
+  type SeenRun,
+  type ServiceOverrides,
+} from './open-run.js';
 import { refuseUnfit, type MigrationPlan } from './plan.js';
 import { readSecrets } from './read-secrets.js';
 import { reportOf, type MigrationReport } from './report.js';
 import { RunResources } from './resources.js';
 import type { Secrets } from './settings.js';
-import { findSource } from './source.js';
 import type { StepContext, Strategy } from './strategy.js';
 
 /** Carries a plan out. Refuses one with refusals among its findings, before anything is changed. */
@@ -35,24 +39,16 @@ export async function applyMigration(
   );
 }
 
-/** What `resume` would do. Nothing was changed to make it. */
-export interface ResumePlan {
-  readonly run: RunState;
-  readonly standing: BackendStanding;
-}
-
-/** @throws FerryError RUN_ENDED, ROLLBACK_BEGUN (`refused`), and as `openRun` */
+/** What `resume` would go on from. Nothing was changed. @throws FerryError RUN_ENDED, ROLLBACK_BEGUN (`refused`), and as `openAndLook` */
 export async function planResume(
   context: Context,
   runDirectory: string,
   overrides: ServiceOverrides = {},
-): Promise<ResumePlan> {
-  const run = await openRun(runDirectory, overrides);
-  const source = await findSource(context, run.settings, runDirectory);
-  const standing = await lookAtBackend(context, run.settings, source);
-  refuseEnded(run, runDirectory, standing);
-  refuseHalfRolledBack(run, runDirectory, standing);
-  return { run, standing };
+): Promise<SeenRun> {
+  const seen = await openAndLook(context, runDirectory, overrides);
+  refuseEnded(seen.run, runDirectory, seen.standing);
+  refuseHalfRolledBack(seen.run, runDirectory, seen.standing);
+  return seen;
 }
 
 /**
@@ -65,9 +61,8 @@ export async function resumeMigration(
   tool: string,
   overrides: ServiceOverrides = {},
 ): Promise<MigrationReport> {
-  const { run, standing } = await planResume(context, runDirectory, overrides);
+  const { run, source, standing } = await planResume(context, runDirectory, overrides);
   const { settings } = run;
-  const source = await findSource(context, settings, runDirectory);
   const secrets = await readSecrets(settings).catch((cause: unknown) => {
     throw notResumed({ standing, cause });
   });

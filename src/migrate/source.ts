@@ -2,8 +2,9 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Context } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { readFileOrPipe } from '../core/file-or-pipe.js';
+import { largestPem } from '../core/trust.js';
 import type { EtcdClient, TlsFiles } from '../etcd/client.js';
-import { largestPem, readTlsFiles } from '../etcd/tls-files.js';
+import { readTlsFiles } from '../etcd/tls-files.js';
 import {
   canonical,
   parseBackendConfig,

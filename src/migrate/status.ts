@@ -1,12 +1,11 @@
 import { printable } from '../core/printable.js';
 import type { Context } from '../core/context.js';
-import { lookAtBackend, type BackendStanding } from './backend-standing.js';
+import type { BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
-import { readRun, type RunState } from './journal.js';
-import type { ResumePlan } from './run.js';
+import type { RunState } from './journal.js';
+import { openAndLook, type SeenRun } from './open-run.js';
 import type { RollbackPlan, RolledBack } from './rollback.js';
 import { findWorker } from './run-lock.js';
-import { findSource } from './source.js';
 import { describeWritten } from './written-since.js';
 
 /** How a run stands: what its journal says, and what is to be seen of the backend now. */
@@ -18,9 +17,7 @@ export interface RunStatus {
 }
 
 export async function lookAtRun(context: Context, runDirectory: string): Promise<RunStatus> {
-  const run = await readRun(runDirectory);
-  const source = await findSource(context, run.settings, runDirectory);
-  const standing = await lookAtBackend(context, run.settings, source);
+  const { run, standing } = await openAndLook(context, runDirectory);
   return { run, standing, worker: await findWorker(runDirectory) };
 }
 
@@ -58,7 +55,7 @@ function stateOf(run: RunState, { serves }: BackendStanding): string {
   }
 }
 
-export function describeResumePlan({ run, standing }: ResumePlan): string {
+export function describeResumePlan({ run, standing }: SeenRun): string {
   const { steps } = strategyFor(run.settings);
   const begun = steps.findIndex(({ id }) => run.facts[id] === undefined);
   const from = run.started.has('stop') && run.facts.start === undefined ? 'stop' : steps[begun]?.id;

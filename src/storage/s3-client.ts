@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Environment } from '../core/context.js';
-import { trustEachCertificate } from '../core/trust.js';
+import { largestPem, trustEachCertificate } from '../core/trust.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { readFileOrPipe } from '../core/file-or-pipe.js';
 import { limitAnswers } from './s3-answer-limit.js';
@@ -89,14 +89,12 @@ function credentialsFrom(env: Environment): Pick<S3ClientConfig, 'credentials'> 
   return { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } };
 }
 
-const largestBundle = 1024 * 1024;
-
 /** `AWS_CA_BUNDLE` is the AWS tools' variable, which this SDK leaves to its user; Node's own works besides. */
 async function trustedBy(env: Environment): Promise<{ ca?: Buffer; allowPartialTrustChain?: boolean }> {
   const bundle = env['AWS_CA_BUNDLE'];
   if (!bundle) return {};
   try {
-    return { ca: await readFileOrPipe(bundle, largestBundle), ...trustEachCertificate };
+    return { ca: await readFileOrPipe(bundle, largestPem), ...trustEachCertificate };
   } catch (error) {
     throw new FerryError({
       kind: 'usage',
