@@ -49,11 +49,11 @@ export function decodeEntry(message: ProtoReader): RaftEntry {
     else if (field === 2) term = message.uint64();
     else if (field === 3) index = message.uint64();
     else if (field === 4) data = message.view();
-    else throw message.malformed('is no raft entry');
+    else throw message.malformed('is not a raft entry');
   }
   // Only the entry of a new leader has no data. A change of the second kind, of several members at once, stops etcd.
   const known = type === raftEntry.normal || (type === raftEntry.confChange && data.length > 0);
-  if (!known || term === 0n || index === 0n) throw message.malformed('is no raft entry');
+  if (!known || term === 0n || index === 0n) throw message.malformed('is not a raft entry');
   return { type, term, index, data };
 }
 
@@ -64,9 +64,9 @@ export function decodeHardState(message: ProtoReader): HardState {
     if (field === 1) term = message.uint64();
     else if (field === 2) message.uint64();
     else if (field === 3) commit = message.uint64();
-    else throw message.malformed('is no state of raft');
+    else throw message.malformed('is not a raft state');
   }
-  if (term === 0n) throw message.malformed('is no state of raft');
+  if (term === 0n) throw message.malformed('is not a raft state');
   return { term, commit };
 }
 
@@ -90,7 +90,7 @@ export function decodeSnapshotMark(message: ProtoReader): VotersAt {
     if (field === 1) index = message.uint64();
     else if (field === 2) term = message.uint64();
     else if (field === 3) voters = decodeVoters(message);
-    else throw message.malformed('is no mark of a snapshot');
+    else throw message.malformed('is not a snapshot mark');
   }
   return { index, term, voters };
 }

@@ -76,7 +76,7 @@ export async function connectOptionsFrom(
   };
 }
 
-/** Loopback is no network. Each URL must be one that `URL` can read. */
+/** Loopback does not count as a network. Each URL must be one that `URL` can read. */
 export function warnOfClearText(what: string, urls: readonly string[], report: Reporter): void {
   const inClear = urls.filter(isInClear).map((url) => new URL(url).origin);
   if (inClear.length === 0) return;

@@ -164,7 +164,7 @@ function leaseLines({ firstLeaseEndsAfter: seconds, takeover }: RestoreResult): 
   if (takeover === 'by-a-backend') return ['A backend has started on it, and has the leases now.'];
   return [
     `Nobody holds the leases any more: the first of them ends in ${seconds} s, with its keys. A backend that is started before that takes them over.`,
-    'Of agents that are dead there is no alert when the backends come later. In that case run this again with --hold-leases 15m, right before they start.',
+    'If the backends start later, dead agents raise no alert. In that case run this again with --hold-leases 15m, right before they start.',
   ];
 }
 
