@@ -5,6 +5,7 @@ import { withDeadline } from '../core/deadline.js';
 import { parseDuration } from '../core/duration.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { printable, printableJson, printableLines } from '../core/printable.js';
+import { refuseEmpty } from './empty-options.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
 
@@ -88,8 +89,10 @@ export function runs<Options extends OutputOptions, Result extends CommandResult
     const command = commanderArguments.at(-1) as Command;
     const options = command.opts<Options>();
     const code = await execute(options, interruption, (context) => {
-      const bounded = async (): Promise<Result> =>
-        withDeadline(context, deadlineOf(options), (inner) => work(inner, options, command.args));
+      const bounded = async (): Promise<Result> => {
+        refuseEmpty(command);
+        return withDeadline(context, deadlineOf(options), (inner) => work(inner, options, command.args));
+      };
       return around === undefined ? bounded() : around(context, options, bounded);
     });
     await exit(code);

@@ -4,6 +4,7 @@ import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
 import { isInBucket } from '../storage/location.js';
 import type { Encryption } from '../snapshot/encryption.js';
+import { refuseEmpty } from './empty-options.js';
 import { refuseUnverifiable } from './save-verified.js';
 import { addSave } from './snapshot-save.js';
 
@@ -78,6 +79,7 @@ function valuesOf(args: readonly string[], example: string): SaveValues {
   if (stray !== undefined) {
     throw usage('SAVE_OPTION_UNKNOWN', `snapshot save knows no ${stray}.`, `For example: ${example}`);
   }
+  refuseEmpty(save);
   return save.opts<SaveValues>();
 }
 

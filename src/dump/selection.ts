@@ -20,21 +20,19 @@ export interface SelectionFlags {
   readonly namespace?: string;
 }
 
-/** @throws FerryError TYPE_UNKNOWN (`usage`), naming the types that there are */
+/** @throws FerryError TYPE_UNKNOWN (`usage`), naming the types that there are, and NOTHING_SELECTED (`usage`) */
 export function parseSelection({ types = 'all', omit = '', namespace }: SelectionFlags): Selection {
   const wanted = parseTypes(types);
   const omitted = parseTypes(omit);
   const has = (name: string): boolean => (wanted.has('all') || wanted.has(name)) && !omitted.has(name);
   const everyCommercial = wanted.has('all') && !omitted.has('all');
-  const kinds = wanted.has('all') ? resourceKinds : [...wanted].flatMap(kindNamed);
-  return {
-    kinds: omitted.has('all') ? [] : kinds.filter((kind) => has(fullName(kind))),
-    commercial: everyCommercial
-      ? 'all'
-      : [...wanted].filter((name) => name !== 'all' && !isCore(name) && has(name)),
-    hasEnterprise: has,
-    namespace,
-  };
+  const named = wanted.has('all') ? resourceKinds : [...wanted].flatMap(kindNamed);
+  const kinds = omitted.has('all') ? [] : named.filter((kind) => has(fullName(kind)));
+  const commercial = everyCommercial
+    ? 'all'
+    : [...wanted].filter((name) => name !== 'all' && !isCore(name) && has(name));
+  if (kinds.length + commercial.length === 0) throw nothingSelected(types, omit);
+  return { kinds, commercial, hasEnterprise: has, namespace };
 }
 
 /** As sensuctl writes it, such as `core/v2.CheckConfig`. */
@@ -56,6 +54,18 @@ export function namespaceUnknown(name: string): FerryError {
     code: 'NAMESPACE_UNKNOWN',
     message: `There is no namespace ${JSON.stringify(name)}, or none that this user may know of.`,
     hint: 'Check its name in what --types namespaces dumps.',
+  });
+}
+
+function nothingSelected(types: string, omit: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'NOTHING_SELECTED',
+    message:
+      omit === ''
+        ? `--types ${JSON.stringify(types)} names no type to dump.`
+        : `--omit ${omit} leaves nothing of --types ${types} to dump.`,
+    hint: 'Leave out --omit, or name more with --types.',
   });
 }
 

@@ -117,7 +117,7 @@ describe('snapshot schedule refuses what cannot run unattended', () => {
   it.each([
     ['DESTINATION_MISSING', good.slice(0, 2)],
     ['DESTINATION_MISSING', [...good.slice(0, 2), '--to', '-']],
-    ['LOCATION_UNUSABLE', [...good, '--to', '']],
+    ['OPTION_EMPTY', [...good, '--to', '']],
     ['PATH_RELATIVE', [...good, '--to', 'backups']],
     ['PATH_RELATIVE', [...good, '--to', '~/backups']],
     ['PATH_RELATIVE', [...good, '--textfile=metrics.prom']],
