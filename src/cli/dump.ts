@@ -63,6 +63,7 @@ async function dump(context: Context, flags: DumpFlags): Promise<CommandResult> 
     { ...(flags.recipient && { recipient: flags.recipient }) },
     context,
   );
+  await checkOutput(flags);
   const source = await openSource(context, flags, selection);
   try {
     if (flags.withSecrets === true && encryption === undefined) warnOfSecrets(context);
@@ -114,6 +115,19 @@ function resultOf(context: Context, flags: DumpFlags, report: LossReport): Comma
     json: flags.output === undefined ? {} : { output: flags.output, ...report },
     exit: report.loses && flags.acceptLoss !== true ? ExitCode.warnings : ExitCode.done,
   };
+}
+
+/** A source may take its time, as the logs of stopped members do. */
+async function checkOutput({ output, split, overwrite }: DumpFlags): Promise<void> {
+  if (output === undefined) return;
+  const replace = overwrite === true;
+  if (split === true) {
+    const { SplitOutput } = await import('../dump/split-output.js');
+    await SplitOutput.check(output, { replace });
+  } else {
+    const { FileSink } = await import('../dump/output.js');
+    await FileSink.check(output, replace);
+  }
 }
 
 async function openOutput(

@@ -71,6 +71,8 @@ async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult>
   await warnOfOthers(context, destination);
   const what = { destination, tool: toolName(), ...name, ...(encryption && { encryption }) };
   if (flags.dataDir !== undefined && flags.endpoints !== undefined) throw twoSources();
+  const { prepareDestination } = await import('../snapshot/prepare-destination.js');
+  await prepareDestination(context, destination);
   const result = await (flags.dataDir === undefined
     ? saveRunning(context, flags, what, format)
     : saveStopped(context, flags.dataDir, what, format));

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { lstat, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FerryError, systemCode } from './errors.js';
+import { faultOfFolder } from './folder.js';
 import { linkOnce } from './link-once.js';
 
 /** Bytes that are written before the disk is asked to take them, while more come: `sync` would wait for all of them. */
@@ -30,7 +31,7 @@ export class PartFile {
     try {
       return new PartFile(partPath, await open(partPath, 'wx+', 0o600));
     } catch (error) {
-      throw cannotWrite(partPath, error);
+      throw cannotWrite(partPath, error, await faultOfFolder(dirname(path)));
     }
   }
 
@@ -171,12 +172,13 @@ const remedies: Readonly<Record<string, string>> = {
   EROFS: 'The file system is read-only: choose another directory.',
 };
 
-function cannotWrite(path: string, error: unknown): FerryError {
+/** @param fault Of the folder, which is all there is to say where it is missing. */
+function cannotWrite(path: string, error: unknown, fault?: string): FerryError {
   const code = systemCode(error) ?? 'unknown error';
   return new FerryError({
     kind: 'failed',
     code: 'CANNOT_WRITE',
-    message: `${path} cannot be written (${code}).`,
+    message: fault ?? `${path} cannot be written (${code}).`,
     hint: remedies[code] ?? 'Check the disk and the directory.',
     cause: error,
   });

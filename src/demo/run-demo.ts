@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { makeFolder } from '../core/folder.js';
 import { formatCounted } from '../core/units.js';
 import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../etcd/binaries.js';
 import { createAuthority, writeCertifiedKey, writePem } from '../etcd/certificates.js';
@@ -43,7 +44,7 @@ const recordedUser = { username: 'alice', password: 'AlicePass1' };
  */
 export async function runDemo(context: Context, options: DemoOptions): Promise<DemoResult> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'sensu-ferry-demo-')));
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory, 0o700);
   const binaries = newestThatReadsRecorded(await findEtcdBinaries(context.env));
   const target = await startTarget(directory, binaries);
   try {

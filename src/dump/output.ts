@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { FerryError, systemCode } from '../core/errors.js';
+import { requireFolderOf } from '../core/folder.js';
 import { PartFile, refuseSpecial, refuseTaken } from '../core/part-file.js';
 import type { CipherStream, Encryption } from '../snapshot/encryption.js';
 import type { Framing } from './dump.js';
@@ -110,17 +111,22 @@ export class FileSink implements ByteSink {
 
   /**
    * @param replace Whether a file of that name gives way; else it is refused, now and when the dump is there.
-   * @throws FerryError FILE_EXISTS (`refused`), CANNOT_WRITE (`failed`)
+   * @throws FerryError CANNOT_WRITE (`failed`), and as `check`
    */
   static async create(path: string, replace: boolean): Promise<FileSink> {
-    await refuseSpecial(path);
-    if (!replace) {
-      await refuseTaken(
-        path,
-        'Choose another name, or add --overwrite to have this dump in the place of the file.',
-      );
-    }
+    await FileSink.check(path, replace);
     return new FileSink(path, await PartFile.create(path), replace);
+  }
+
+  /** Before a source is read that takes its time. @throws FerryError FILE_EXISTS (`refused`), FOLDER_UNUSABLE (`usage`) */
+  static async check(path: string, replace: boolean): Promise<void> {
+    await requireFolderOf(path);
+    await refuseSpecial(path);
+    if (replace) return;
+    await refuseTaken(
+      path,
+      'Choose another name, or add --overwrite to have this dump in the place of the file.',
+    );
   }
 
   write(bytes: Buffer): Promise<void> {

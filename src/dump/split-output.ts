@@ -1,6 +1,7 @@
 import { lstat, mkdir, open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
+import { makeFolder, refuseFileOnTheWayTo } from '../core/folder.js';
 import { refuseTaken, syncDirectory } from '../core/part-file.js';
 import { resourceKinds } from '../sensu/resources/kinds.js';
 import type { Framing } from './dump.js';
@@ -38,19 +39,29 @@ export class SplitOutput implements DumpOutput {
   /**
    * @param path Of the folder, which is made where it is missing. A link in the place of it is followed, one within is
    *   not.
-   * @throws FerryError FILE_EXISTS, LINK_IN_FOLDER (`refused`), CANNOT_WRITE (`failed`)
+   * @throws FerryError CANNOT_WRITE (`failed`), and as `check`
    */
   static async create(path: string, options: SplitOptions): Promise<SplitOutput> {
-    const folder = await followed(path);
-    if (!options.replace && (await namesIn(folder)).length > 0) throw isThere(folder);
-    await refuseLinks(folder, [join('namespaces', 'x'), join('cluster', 'x')]);
+    const folder = await SplitOutput.check(path, options);
+    await makeFolder(dirname(folder));
     try {
-      await mkdir(dirname(folder), { recursive: true });
       await mkdir(`${folder}.part`, { mode: 0o700 });
     } catch (error) {
       throw cannotWrite(`${folder}.part`, error);
     }
     return new SplitOutput(folder, options);
+  }
+
+  /**
+   * Before a source is read that takes its time. @returns The folder, links followed.
+   * @throws FerryError FILE_EXISTS, LINK_IN_FOLDER (`refused`), FOLDER_UNUSABLE (`usage`)
+   */
+  static async check(path: string, { replace }: Pick<SplitOptions, 'replace'>): Promise<string> {
+    await refuseFileOnTheWayTo(resolve(path));
+    const folder = await followed(path);
+    if (!replace && (await namesIn(folder)).length > 0) throw isThere(folder);
+    await refuseLinks(folder, [join('namespaces', 'x'), join('cluster', 'x')]);
+    return folder;
   }
 
   async write(document: string, { type, namespace }: ResourceName): Promise<void> {

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { mkdir, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
+import { fileOnTheWayTo } from '../core/folder.js';
 import { openPlainFile, throughNoLink } from '../core/plain-file.js';
 
 /**
@@ -12,7 +13,10 @@ export async function makeRunDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw unusable(directory, `cannot be made a directory (${systemCode(error) ?? 'unknown error'})`, error);
+    throw unusable(
+      `${directory} cannot be made a directory (${systemCode(error) ?? 'unknown error'}).`,
+      error,
+    );
   }
   await refuseForeignRun(directory);
 }
@@ -24,9 +28,9 @@ export async function makeRunDirectory(directory: string): Promise<void> {
  */
 export async function refuseForeignRun(directory: string): Promise<void> {
   const real = await realpath(directory).catch(() => undefined);
-  if (real === undefined) return;
+  if (real === undefined) return refuseFileInTheWay(directory);
   const status = await stat(real);
-  if (!status.isDirectory()) throw unusable(directory, 'is not a directory');
+  if (!status.isDirectory()) throw unusable(`${directory} is not a directory.`);
   const fault = faultOf(status, ownUid());
   if (fault !== undefined) throw unsafe(directory, fault);
   for (let parent = dirname(real); ; parent = dirname(parent)) {
@@ -79,11 +83,17 @@ export async function readRunFile(directory: string, name: string): Promise<Buff
 
 const ownUid = (): number => process.getuid?.() ?? 0;
 
-function unusable(directory: string, fault: string, cause?: unknown): FerryError {
+/** Where the directory is to be made, which then cannot be done. */
+async function refuseFileInTheWay(directory: string): Promise<void> {
+  const inTheWay = await fileOnTheWayTo(directory);
+  if (inTheWay !== undefined) throw unusable(`${inTheWay} is not a directory.`);
+}
+
+function unusable(message: string, cause?: unknown): FerryError {
   return new FerryError({
     kind: 'usage',
     code: 'RUN_DIRECTORY_UNUSABLE',
-    message: `${directory} ${fault}.`,
+    message,
     hint: 'Give a --run-dir that is a directory, or does not exist yet. Nothing was changed.',
     cause,
   });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
+import { faultOfFolder } from '../core/folder.js';
 import { syncDirectory } from '../core/part-file.js';
 
 /** 256 bits in letters, digits, `-` and `_`, which no shell, unit file or YAML reads as anything else. */
@@ -41,10 +42,11 @@ export async function writePasswordFile(path: string, password: string): Promise
     await syncDirectory(dirname(path));
   } catch (error) {
     if (created) await rm(path, { force: true });
+    const noFolder = await faultOfFolder(dirname(path));
     throw new FerryError({
       kind: 'usage',
       code: 'PASSWORD_FILE_NOT_WRITTEN',
-      message: `The new password file ${path} cannot be written (${systemCode(error) ?? 'unknown error'}).`,
+      message: `The new password file ${path} cannot be written${noFolder === undefined ? ` (${systemCode(error) ?? 'unknown error'}).` : `: ${noFolder}`}`,
       hint: 'Give a path in a directory that you may write to. Nothing was changed in etcd.',
       cause: error,
     });

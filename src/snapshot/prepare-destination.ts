@@ -9,8 +9,8 @@ const unfinishedMs = 24 * 3_600_000;
 const notTold: readonly string[] = ['S3_ACCESS_DENIED', 'S3_NOT_SUPPORTED', 'S3_FAILED'];
 
 /**
- * Frees what killed runs have left, which also shows whether the destination can be used at all: before the
- * snapshot is fetched.
+ * Frees what killed runs have left, which also shows whether the destination can be used at all: before servers are
+ * asked for a snapshot, or the logs of stopped members are replayed for one.
  */
 export async function prepareDestination(context: Context, destination: Destination): Promise<void> {
   const before = new Date(context.clock.now().getTime() - unfinishedMs);

@@ -7,7 +7,6 @@ import { readContents, type StoreContents } from './contents.js';
 import type { Manifest } from './manifest.js';
 import { newManifest } from './new-manifest.js';
 import { takeFreeName } from './file-name.js';
-import { prepareDestination } from './prepare-destination.js';
 import { inSnapshot, receive } from './receive.js';
 import { nameFor, type SavedSnapshot, type SavePlan } from './save-plan.js';
 import { largeTempFolder, Spool } from './spool.js';
@@ -19,12 +18,11 @@ export interface SavedArchive extends SavedSnapshot {
   readonly contents: StoreContents;
 }
 
-/** Streams the snapshot of the source into an archive with a manifest. */
+/** Streams the snapshot of the source into an archive with a manifest, in a place that `prepareDestination` has seen. */
 export async function saveArchive(context: Context, plan: SavePlan): Promise<SavedArchive> {
   const startedAt = performance.now();
   const { source, destination } = plan;
   const createdAt = context.clock.now();
-  await prepareDestination(context, destination);
   const spool = openSpool(context, plan);
   try {
     const sensuClusterId = await source.sensuClusterId();

@@ -3,7 +3,6 @@ import { DirectoryStorage } from '../storage/directory.js';
 import { chunksOf } from './chunks.js';
 import type { Manifest } from './manifest.js';
 import { takeFreeName } from './file-name.js';
-import { prepareDestination } from './prepare-destination.js';
 import { inSnapshot, receive } from './receive.js';
 import { nameFor, type SavedSnapshot, type SavePlan } from './save-plan.js';
 import { largeTempFolder, Spool } from './spool.js';
@@ -11,11 +10,10 @@ import { writeWhole, type Placed } from './write-whole.js';
 
 type SavedPlain = Placed & Manifest['plain'] & Pick<SavedSnapshot, 'revision'>;
 
-/** Streams the snapshot of the source into a plain `.db` that etcdutl reads. */
+/** Streams the snapshot of the source into a plain `.db` that etcdutl reads, in a place that `prepareDestination` has seen. */
 export async function savePlain(context: Context, plan: SavePlan): Promise<SavedSnapshot> {
   const startedAt = performance.now();
   const { source } = plan;
-  await prepareDestination(context, plan.destination);
   const sensuClusterId = await source.sensuClusterId();
   const now = context.clock.now();
   const nameOf = (revision: bigint): string => `${nameFor(plan, { revision, sensuClusterId }, now)}.db`;

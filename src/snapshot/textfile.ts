@@ -3,6 +3,7 @@ import { chmod, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { FerryError, systemCode } from '../core/errors.js';
+import { faultOfFolder } from '../core/folder.js';
 import { isHeld, takeLinkLock } from '../core/link-lock.js';
 import { readPlainFile } from '../core/plain-file.js';
 
@@ -107,7 +108,7 @@ export async function writeTextfile(path: string, run: RunOutcome, signal: Abort
     });
   } catch (error) {
     untilStopped.throwIfAborted();
-    throw cannotWrite(path, error);
+    throw cannotWrite(path, error, await faultOfFolder(dirname(path)));
   }
 }
 
@@ -211,12 +212,13 @@ async function readMetrics(path: string, labels: RunOutcome['labels']): Promise<
   return new Map(ours.map(([, name, , value]) => [name!, value!]));
 }
 
-function cannotWrite(path: string, error: unknown): FerryError {
+function cannotWrite(path: string, error: unknown, noFolder: string | undefined): FerryError {
   const told = error instanceof FerryError ? error : undefined;
+  const why = noFolder ?? told?.message;
   return new FerryError({
     kind: 'failed',
     code: 'TEXTFILE_NOT_WRITTEN',
-    message: `The metrics file ${path} cannot be written${told ? `: ${told.message}` : ` (${systemCode(error) ?? 'unknown error'}).`}`,
+    message: `The metrics file ${path} cannot be written${why === undefined ? ` (${systemCode(error) ?? 'unknown error'}).` : `: ${why}`}`,
     hint:
       told?.hint ??
       'Give a file in the directory that node_exporter reads with --collector.textfile.directory.',

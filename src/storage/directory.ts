@@ -3,6 +3,7 @@ import { lstat, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { FerryError, systemCode } from '../core/errors.js';
+import { faultOfFolder } from '../core/folder.js';
 import { linkOnce } from '../core/link-once.js';
 import { PartFile, syncDirectory } from '../core/part-file.js';
 import { fileExists, missingFile, refuseBadName } from './names.js';
@@ -128,7 +129,7 @@ export class DirectoryStorage implements Storage {
       }
     } catch (error) {
       signal.throwIfAborted();
-      throw unreadable(this.location, error);
+      throw unreadable(this.location, error, await faultOfFolder(this.location));
     }
   }
 
@@ -213,15 +214,18 @@ async function writeNew(path: string, content: Buffer): Promise<boolean> {
   }
 }
 
-function unreadable(path: string, error: unknown): unknown {
+/** @param noFolder Why there is no folder to read, where there is none. */
+function unreadable(path: string, error: unknown, noFolder?: string): unknown {
   const code = systemCode(error);
   if (code === undefined || error instanceof FerryError) return error;
-  const noFolder = code === 'ENOENT' || code === 'ENOTDIR';
+  const isMissing = noFolder !== undefined;
   return new FerryError({
-    kind: noFolder ? 'usage' : 'source',
-    code: noFolder ? 'LOCATION_MISSING' : 'LOCATION_UNREADABLE',
-    message: noFolder ? `There is no folder ${path}.` : `${path} cannot be read (${code}).`,
-    hint: noFolder ? 'Check the path, or create the folder first.' : 'Check the permissions, or run as root.',
+    kind: isMissing ? 'usage' : 'source',
+    code: isMissing ? 'LOCATION_MISSING' : 'LOCATION_UNREADABLE',
+    message: noFolder ?? `${path} cannot be read (${code}).`,
+    hint: isMissing
+      ? 'Check the path, or create the folder first.'
+      : 'Check the permissions, or run as root.',
     cause: error,
   });
 }
