@@ -89,13 +89,14 @@ function describeFailed({ planned: { resource }, error }: FailedResource): strin
   ];
 }
 
-export function configPlanDocument({ source, api, resources, warnings }: ConfigPlan): object {
+export function configPlanDocument({ source, api, resources, warnings, notes }: ConfigPlan): object {
   return {
     source,
     api,
     counts: countActions(resources),
     resources: resources.map(plannedDocument),
     warnings,
+    notes,
   };
 }
 
@@ -132,5 +133,6 @@ export function configResultDocument(plan: ConfigPlan, { done, failed, notTried 
     })),
     notTried: notTried.map(identity),
     warnings: plan.warnings,
+    notes: plan.notes,
   };
 }

@@ -6,6 +6,7 @@ import type { Finding } from '../migrate/findings.js';
 import type { RunState } from '../migrate/journal.js';
 import type { ServiceOverrides } from '../migrate/open-run.js';
 import type { MigrationReport } from '../migrate/report.js';
+import type { RolledBack } from '../migrate/rollback.js';
 import type { RecordedSettings } from '../migrate/settings.js';
 import { confirm } from './confirm.js';
 import { collectUrls } from './connection-options.js';
@@ -168,7 +169,7 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
   if (flags.yes === true) context.report.info(describeSteps(plan));
   await confirm(context, flags, describeSteps(plan), 'migrate');
   const report = await applyMigration(context, plan, secrets, toolName());
-  return { text: describeReport(report), json: report, exit: reportExit(report) };
+  return { text: describeReport(report), json: report, exit: warningsExit(report) };
 }
 
 /** As the migration itself would end before it begins. */
@@ -178,10 +179,17 @@ function planExit(findings: readonly Finding[]): ExitCode {
   return findings.some(({ severity }) => severity === 'warning') ? ExitCode.warnings : ExitCode.done;
 }
 
-/** The same warnings end the plan and the run with the same exit code. */
-function reportExit({ warnings }: MigrationReport): ExitCode {
+/** Of a report, and of a run that a plan would go on with: the same warnings end both with the same exit code. */
+function warningsExit({ warnings }: Pick<MigrationReport, 'warnings'>): ExitCode {
   return warnings.length > 0 ? ExitCode.warnings : ExitCode.done;
 }
+
+/** What the backend wrote to the external etcd stays there. */
+function rollbackExit({ servedTarget, warnings = [] }: RollbackEnd): ExitCode {
+  return servedTarget || warnings.length > 0 ? ExitCode.warnings : ExitCode.done;
+}
+
+type RollbackEnd = Pick<RolledBack, 'servedTarget'> & Partial<Pick<RolledBack, 'warnings'>>;
 
 /** Also where nobody is asked, and with --quiet. */
 function announce(context: Context, findings: readonly Finding[]): void {
@@ -265,11 +273,14 @@ async function resume(context: Context, flags: GoOnFlags): Promise<CommandResult
   const directory = resolve(flags.runDir);
   const plan = await planResume(context, directory, overridesOf(flags));
   const text = describeResumePlan(plan);
-  if (flags.plan === true) return { text, json: { ...runDocument(plan.run), backend: plan.standing } };
+  if (flags.plan === true) {
+    const json = { ...runDocument(plan.run), backend: plan.standing };
+    return { text, json, exit: warningsExit(plan.run) };
+  }
   if (flags.yes === true) context.report.info(text);
   await confirm(context, flags, text, 'go on with this migration');
   const report = await resumeMigration(context, directory, toolName(), overridesOf(flags));
-  return { text: describeReport(report), json: report, exit: reportExit(report) };
+  return { text: describeReport(report), json: report, exit: warningsExit(report) };
 }
 
 async function verify(context: Context, flags: VerifyFlags): Promise<CommandResult> {
@@ -288,18 +299,20 @@ async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResu
   const plan = await planRollback(context, directory, overridesOf(flags));
   const text = describeRollbackPlan(plan);
   if (flags.plan === true) {
-    const { run, standing, keepsRunning, written } = plan;
-    const json = { ...runDocument(run), backend: standing, keepsRunning, written: written ?? null };
-    return { text, json };
+    const { run, standing, keepsRunning, servedTarget, written } = plan;
+    const json = {
+      ...runDocument(run),
+      backend: standing,
+      keepsRunning,
+      servedTarget,
+      written: written ?? null,
+    };
+    return { text, json, exit: rollbackExit(plan) };
   }
   if (flags.yes === true) context.report.info(text);
   await confirm(context, flags, text, 'put the backend back on its embedded store');
   const done = await rollbackMigration(context, directory, overridesOf(flags));
-  return {
-    text: describeRollback(done),
-    json: done,
-    exit: done.servedTarget ? ExitCode.warnings : ExitCode.done,
-  };
+  return { text: describeRollback(done), json: done, exit: rollbackExit(done) };
 }
 
 function overridesOf({ stopCommand, startCommand }: GoOnFlags): ServiceOverrides {

@@ -58,6 +58,7 @@ async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promi
     }
     const plan = await planConfig(context, api, flags.from, { keys, client, ...optionsFrom(flags) });
     for (const warning of plan.warnings) context.report.warn(warning);
+    for (const note of plan.notes) context.report.info(note);
     const words = await import('./config-text.js');
     if (flags.plan === true) {
       const json = { plan: words.configPlanDocument(plan) };
@@ -85,8 +86,10 @@ async function etcdFrom(flags: RestoreConfigFlags, context: Context): Promise<Et
   return connect(await connectOptionsFrom(flags, context));
 }
 
-function exitOfPlan({ resources }: ConfigPlan): ExitCode {
-  return resources.some(({ action }) => action === 'refused') ? ExitCode.warnings : ExitCode.done;
+/** What is left undone needs eyes as much as what is warned of. */
+function exitOfPlan({ resources, warnings }: ConfigPlan): ExitCode {
+  const isWhole = warnings.length === 0 && resources.every(({ action }) => action !== 'refused');
+  return isWhole ? ExitCode.done : ExitCode.warnings;
 }
 
 function exitOf({ signal }: Context, plan: ConfigPlan, { failed, notTried }: ConfigResult): ExitCode {

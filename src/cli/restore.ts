@@ -53,7 +53,11 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
     lookForGarbageSooner();
     const client = await connect(options);
     try {
-      const plan = await planRestoreEtcd(context, client, source, { part, tls: options.tls ?? {} });
+      const plan = await planRestoreEtcd(context, client, source, {
+        part,
+        tls: options.tls ?? {},
+        holdLeasesMs: holdMs,
+      });
       for (const warning of plan.warnings) context.report.warn(warning);
       if (flags.plan === true) return withWarning(planned(plan), warned);
       await confirm(context, flags, describePlan(plan), 'write to this etcd');
@@ -78,7 +82,7 @@ function planned(plan: RestorePlan): CommandResult {
   };
 }
 
-function describePlan({ source, target, load }: RestorePlan): string {
+function describePlan({ source, target, load, notes }: RestorePlan): string {
   const { keys, ephemeralKeys, bytes, leases } = load.source;
   const cluster = [
     target.version === undefined ? undefined : `etcd ${target.version}`,
@@ -92,6 +96,7 @@ function describePlan({ source, target, load }: RestorePlan): string {
     `Target  ${target.endpoints.join(', ')}`,
     ...(cluster.length > 0 ? [`        ${cluster.join(', ')}`] : []),
     `        ${describeTarget(load)}`,
+    ...notes,
   ].join('\n');
 }
 
@@ -101,7 +106,7 @@ function describeTarget({ onTarget, alreadyThere, source }: LoadPlan): string {
   return `holds ${formatCount(alreadyThere)} of the keys already; ${formatCounted(left, 'is', 'are')} left to write`;
 }
 
-function planDocument({ source, target, load, warnings }: RestorePlan): object {
+function planDocument({ source, target, load, warnings, notes }: RestorePlan): object {
   const { source: tally, alreadyThere, onTarget } = load;
   return {
     source: { ...source, ...tally },
@@ -115,6 +120,7 @@ function planDocument({ source, target, load, warnings }: RestorePlan): object {
     alreadyThere,
     onTarget,
     warnings,
+    notes,
   };
 }
 

@@ -17,14 +17,18 @@ export interface RollbackPlan {
   readonly standing: BackendStanding;
   /** True when the backend serves the old store, and is left alone. */
   readonly keepsRunning: boolean;
+  /** True when the backend has served the external store: what it wrote there stays there. */
+  readonly servedTarget: boolean;
   readonly written: WrittenOrFault | undefined;
 }
 
 export interface RolledBack {
   readonly runDirectory: string;
   readonly standing: BackendStanding;
-  /** True when the backend had already served the external store: what it wrote there stays there. */
+  /** As in the plan. */
   readonly servedTarget: boolean;
+  /** What went wrong on the way, although the backend is back. */
+  readonly warnings: readonly string[];
   readonly written: WrittenOrFault | undefined;
 }
 
@@ -36,8 +40,9 @@ export async function planRollback(
 ): Promise<RollbackPlan> {
   const { run, standing } = await openAndLook(context, runDirectory, overrides);
   if (run.outcome !== 'migrated') refuseEnded(run, runDirectory, standing);
-  const written = hasServed(run) ? await countWrittenSince(context, run.settings, run.facts) : undefined;
-  return { run, standing, keepsRunning: isLeftAlone(context, run, standing), written };
+  const servedTarget = hasServed(run);
+  const written = servedTarget ? await countWrittenSince(context, run.settings, run.facts) : undefined;
+  return { run, standing, keepsRunning: isLeftAlone(context, run, standing), servedTarget, written };
 }
 
 /** Puts the backend back on its embedded store, whatever was done so far. */
@@ -58,11 +63,11 @@ export async function rollbackMigration(
     // Once begun it is walked to its end; nothing in it waits for long.
     const undo = { context: uninterrupted(context), settings, source, runDirectory };
     await new DirectoryStorage(runDirectory).removeUnfinished(context.clock.now(), undo.context.signal);
-    const standing = await walkBack(run, undo, isLeftAlone(context, run, before));
+    const { standing, warnings } = await walkBack(run, undo, isLeftAlone(context, run, before));
     await appendIfPossible(context, journal, { type: 'ended', at: at(), outcome: 'rolled-back' });
     const servedTarget = hasServed(run);
     const written = servedTarget ? await countWrittenSince(undo.context, settings, run.facts) : undefined;
-    return { runDirectory, standing, servedTarget, written };
+    return { runDirectory, standing, servedTarget, warnings, written };
   } finally {
     await journal.close();
   }
@@ -84,18 +89,22 @@ function isLeftAlone(context: Context, run: RunState, { serves }: BackendStandin
 }
 
 /** Where the backend stands in the end counts, not whether each command on the way went well. */
-async function walkBack(run: RunState, undo: UndoContext, keepsRunning: boolean): Promise<BackendStanding> {
+async function walkBack(
+  run: RunState,
+  undo: UndoContext,
+  keepsRunning: boolean,
+): Promise<Pick<RolledBack, 'standing' | 'warnings'>> {
   const look = (): Promise<BackendStanding> => lookAtBackend(undo.context, undo.settings, undo.source);
   try {
     await undoSteps(keepsRunning ? [configureStep] : stepsToUndo(run), undo);
-    return await look();
+    return { standing: await look(), warnings: [] };
   } catch (cause) {
     const standing = await look();
     if (standing.serves !== 'embedded' || standing.configured !== 'embedded') {
       throw notRolledBack({ standing, runDirectory: undo.runDirectory, cause });
     }
     undo.context.report.warn(nameOf(cause));
-    return standing;
+    return { standing, warnings: [nameOf(cause)] };
   }
 }
 

@@ -68,6 +68,7 @@ export function describeResumePlan({ run, standing }: SeenRun): string {
     'Resuming will do:',
     ...steps.slice(first).map(({ title }) => `  - ${title}`),
     ...commandsAndFiles(run),
+    ...(run.warnings.length > 0 ? ['Its plan warned:', ...run.warnings.map(asPoint)] : []),
   ].join('\n');
 }
 
@@ -92,6 +93,8 @@ export function describeRollbackPlan({ run, standing, keepsRunning, written }: R
     ...describeWritten(written),
   ].join('\n');
 }
+
+const asPoint = (sentence: string): string => `  - ${printable(sentence)}`;
 
 /** What is run and written, mostly as root: to be seen before the question. */
 function commandsAndFiles({ settings }: RunState): string[] {

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import { formatBytes, formatDuration } from '../core/units.js';
+import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
 import type { EtcdClient, MemberStatus, TlsFiles } from '../etcd/client.js';
 import { readServerHttpFacts } from '../etcd/server-http.js';
 import type { OpenedStore } from '../snapshot/open.js';
@@ -24,8 +24,10 @@ export interface RestorePlan {
   readonly source: Pick<OpenedStore, 'path' | 'kind' | 'revision' | 'hashChecked'>;
   readonly target: TargetFacts;
   readonly load: LoadPlan;
-  /** What the operator should know before the first write. */
+  /** What needs the operator's eyes before the first write: it ends plan and run with another exit code. */
   readonly warnings: readonly string[];
+  /** What is good to know. */
+  readonly notes: readonly string[];
 }
 
 export interface RestoreResult {
@@ -49,7 +51,7 @@ export async function planRestoreEtcd(
   context: Context,
   client: EtcdClient,
   source: OpenedStore,
-  options: LoadOptions & { readonly tls: TlsFiles },
+  options: LoadOptions & { readonly tls: TlsFiles; readonly holdLeasesMs?: number },
 ): Promise<RestorePlan> {
   const target = await readTarget(client, options.tls);
   const load = await planLoad(context, client, source, options);
@@ -61,6 +63,7 @@ export async function planRestoreEtcd(
     target,
     load,
     warnings: [...unchecked(source), ...tightQuota(target, load)],
+    notes: leasesLetGo(load, options.holdLeasesMs),
   };
 }
 
@@ -167,6 +170,14 @@ function tightQuota(target: TargetFacts, load: LoadPlan): string[] {
   if (free === undefined || missingBytes(load) * 1.4 <= free) return [];
   return [
     `The target has room for ${formatBytes(free)} only: that may be too little. If it fills up, raise --quota-backend-bytes and run this again.`,
+  ];
+}
+
+/** A restored lease that runs out takes along what Sensu would have noticed: agents that are dead. */
+function leasesLetGo({ source: { leases } }: LoadPlan, holdLeasesMs = 0): string[] {
+  if (leases === 0 || holdLeasesMs > 0) return [];
+  return [
+    `${formatCounted(leases, 'lease')} will run out unless backends start right after the restore; if they start later, add --hold-leases 15m, or dead agents raise no alert.`,
   ];
 }
 

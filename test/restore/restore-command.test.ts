@@ -62,6 +62,8 @@ describe('restore etcd', () => {
     expect(plan).toMatchObject({ code: 0, stderr: '' });
     expect(plan.stdout).toContain('768 keys (17 of them ephemeral)');
     expect(plan.stdout).toContain('holds nothing of this part yet');
+    // While --hold-leases can still be added.
+    expect(plan.stdout).toMatch(/^17 leases will run out unless .* --hold-leases 15m/m);
     const unasked = await ferry(args);
     expect(unasked).toMatchObject({ code: 2, stdout: '' });
     expect(unasked.stderr).toContain('CONFIRMATION_MISSING');

@@ -16,7 +16,7 @@ import { readCurrent } from './current.js';
 import { refuseKeysWithoutUser } from './key-owners.js';
 import { inApplyOrder } from './order.js';
 import { planResource, type PlanOptions } from './plan-resource.js';
-import { warningsOf } from './plan-warnings.js';
+import { notesOf, warningsOf } from './plan-warnings.js';
 import type { ConfigPlan, PlannedResource } from './planned.js';
 
 export interface ConfigOptions extends DumpAccess, PlanOptions {
@@ -58,7 +58,8 @@ export async function planConfig(
     ordered.map((resource) => planned.get(resource)!),
   );
   warnings.push(...warningsOf(all, api, surroundings.now));
-  return { source, api: api.shownUrl, resources: all, warnings };
+  const notes = notesOf(all, surroundings.now);
+  return { source, api: api.shownUrl, resources: all, warnings, notes };
 }
 
 /**

@@ -6,7 +6,7 @@ import { redacted, redactedPaths } from '../../sensu/resources/secrets.js';
 import { endOfSilence, hasEnded, isEndless } from '../../sensu/resources/silence.js';
 import type { PlannedResource } from './planned.js';
 
-/** What the operator should know of a plan before it is carried out. */
+/** What needs the operator's eyes in a plan, before it is carried out and after. Of what is equal nothing is said. */
 export function warningsOf(planned: readonly PlannedResource[], api: ApiConnection, now: Date): string[] {
   const sent = planned
     .filter(({ action }) => action !== 'equal' && action !== 'refused')
@@ -14,7 +14,6 @@ export function warningsOf(planned: readonly PlannedResource[], api: ApiConnecti
   return [
     ...sent.flatMap(redactedFields),
     ...sent.flatMap((resource) => ownLogin(resource, api)),
-    ...endedSilences(planned, now),
     ...longSilences(sent, now),
     ...postedEvents(sent),
   ];
@@ -40,14 +39,15 @@ function ownLogin({ type, name, spec }: DumpResource, { username }: ApiConnectio
   ];
 }
 
-/** How many resources a warning names. */
+/** How many resources a sentence names. */
 const named = 20;
 
 function namesOf(resources: readonly DumpResource[]): string {
   return formatSome(resources.slice(0, named).map(showResource), resources.length);
 }
 
-function endedSilences(planned: readonly PlannedResource[], now: Date): string[] {
+/** What is good to know of a plan: nothing of it is missed, and a second run says it again. */
+export function notesOf(planned: readonly PlannedResource[], now: Date): string[] {
   const ended = planned.map(({ resource }) => resource).filter((resource) => hasEnded(resource, now));
   return ended.length === 0 ? [] : [`Not sent, as they have ended meanwhile: ${namesOf(ended)}.`];
 }

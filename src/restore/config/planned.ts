@@ -62,7 +62,10 @@ export interface ConfigPlan {
   readonly api: string;
   /** In the order in which they are applied. */
   readonly resources: readonly PlannedResource[];
+  /** What needs the operator's eyes: it ends plan and run with another exit code. */
   readonly warnings: readonly string[];
+  /** What is good to know. */
+  readonly notes: readonly string[];
 }
 
 export function countActions(resources: readonly PlannedResource[]): Record<Action, number> {

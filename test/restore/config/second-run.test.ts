@@ -3,7 +3,7 @@ import type { DumpResource } from '../../../src/dump/read/resource.js';
 import { changesTo } from '../../../src/restore/config/compare.js';
 import { refuseKeysWithoutUser } from '../../../src/restore/config/key-owners.js';
 import { planResource } from '../../../src/restore/config/plan-resource.js';
-import { warningsOf } from '../../../src/restore/config/plan-warnings.js';
+import { notesOf, warningsOf } from '../../../src/restore/config/plan-warnings.js';
 import type { PlannedResource } from '../../../src/restore/config/planned.js';
 import { putSilence } from '../../../src/restore/config/put-silence.js';
 import type { ApiConnection } from '../../../src/sensu/api/connection.js';
@@ -164,9 +164,8 @@ describe('an event', () => {
 test('a silence that has ended is not sent, and that is said: Sensu would delete it, and it would be sent for ever', async () => {
   const ended = await planned(silence({ expire: 600n, begin: 100n, expire_at: 700n }));
   expect(ended.action).toBe('equal');
-  expect(warningsOf([ended], apiWith({}).api, now)).toEqual([
-    'Not sent, as they have ended meanwhile: Silenced default/db:*.',
-  ]);
+  expect(warningsOf([ended], apiWith({}).api, now)).toEqual([]);
+  expect(notesOf([ended], now)).toEqual(['Not sent, as they have ended meanwhile: Silenced default/db:*.']);
   expect((await planned(silence({ expire: 600n, begin: 900n, expire_at: 1500n }))).action).toBe('create');
 });
 
