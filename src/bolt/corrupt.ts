@@ -31,10 +31,17 @@ export class CorruptFileError extends Error {
   override readonly name = 'CorruptFileError';
   readonly code: CorruptFileCode;
   readonly path: string;
+  /** The message without the path. */
+  readonly what: string;
 
+  /** @param what Of the file itself, such as `is empty`; or of a place in it, such as `page 7 is empty`. */
   constructor(code: CorruptFileCode, path: string, what: string) {
-    super(`${path}: ${what}`);
+    super(`${path}${saysOfFile.test(what) ? '' : ':'} ${what}`);
     this.code = code;
     this.path = path;
+    this.what = what;
   }
 }
+
+/** What goes on from the path as one sentence; a place in the file stands behind a colon. */
+const saysOfFile = /^(is|was|has|does|begins|ends|ended|claims)\b/;

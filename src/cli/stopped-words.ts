@@ -17,11 +17,12 @@ export function describeStopped({ directory, newest, others }: StoppedMembers): 
   ];
 }
 
-function describeLag({ name, path, revision, behind }: LaggingMember): string {
+export function describeLag({ name, path, revision, behind }: LaggingMember): string {
   const who = `${name} (${path})`;
   if (behind.entries === 0n) return `${who} is level with it`;
-  const revisions = formatCounted(behind.revisions, 'revision');
-  return `${who} lags by ${entriesOf(behind.entries)} of the log and ${revisions}, at revision ${revision}`;
+  const entries = `${entriesOf(behind.entries)} of the log`;
+  if (behind.revisions === 0n) return `${who} lags by ${entries}, at the same revision ${revision}`;
+  return `${who} lags by ${entries} and ${formatCounted(behind.revisions, 'revision')}, at revision ${revision}`;
 }
 
 export const entriesOf = (count: number | bigint): string => formatCounted(count, 'entry', 'entries');

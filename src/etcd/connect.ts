@@ -51,7 +51,7 @@ export async function connect(options: ConnectOptions): Promise<EtcdClient> {
   const faults = new Map<string, FerryError>();
   for (const [endpoint, fault] of diagnoses) if (fault !== undefined) faults.set(endpoint, fault);
   const reachable = endpoints.filter((endpoint) => !faults.has(endpoint));
-  if (reachable.length === 0) throw faults.get(endpoints[0]!)!;
+  if (reachable.length === 0) throw noneReachable([...faults.values()]);
   const transport = new Transport([...reachable, ...faults.keys()], options);
   try {
     const cluster = await surveyCluster(transport, reachable, faults);
@@ -63,6 +63,21 @@ export async function connect(options: ConnectOptions): Promise<EtcdClient> {
     transport.close();
     throw error;
   }
+}
+
+/** Each with its own cause: which of them is worth mending, only the operator knows. */
+function noneReachable(faults: readonly FerryError[]): FerryError {
+  const [first] = faults;
+  if (faults.length === 1) return first!;
+  const { kind, code } = first!;
+  const causes = faults.map(({ message }) => message.replace(/\.$/, ''));
+  return new FerryError({
+    kind,
+    code,
+    message: `None of the ${faults.length} endpoints can be used: ${causes.join('; ')}.`,
+    hint: [...new Set(faults.map(({ hint }) => hint))].join(' '),
+    cause: first,
+  });
 }
 
 const nothing = Buffer.alloc(0);

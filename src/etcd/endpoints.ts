@@ -36,7 +36,7 @@ function normalize(text: string): string {
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw unusable(text, 'This is not an http or https URL');
   if (url.username !== '' || url.password !== '')
-    throw unusable(url.host, 'User and password do not belong into a URL');
+    throw unusable(url.host, 'User and password do not belong in a URL');
   if (!/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '') {
     throw unusable(text, 'A client URL has nothing behind its port');
   }

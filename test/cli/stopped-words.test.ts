@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeDoubt } from '../../src/cli/stopped-words.js';
+import { describeDoubt, describeLag } from '../../src/cli/stopped-words.js';
 
 test.each([
   [{ given: 0, all: 1 }, 'the one voting member is not here'],
@@ -9,4 +9,13 @@ test.each([
   expect(describeDoubt({ upTo: 1n, holders: [], doubt: 'few-voters', voters })).toContain(
     `may be missing: ${words}, and only`,
   );
+});
+
+test.each([
+  [{ entries: 0n, revisions: 0n }, 'm2 (/m2) is level with it'],
+  [{ entries: 3n, revisions: 0n }, 'm2 (/m2) lags by 3 entries of the log, at the same revision 7'],
+  [{ entries: 3n, revisions: 1n }, 'm2 (/m2) lags by 3 entries of the log and 1 revision, at revision 7'],
+])('how far a member lags: %o', (behind, words) => {
+  const member = { name: 'm2', path: '/m2', revision: 7n, raftIndex: 1n, leftOut: 0n };
+  expect(describeLag({ ...member, behind })).toBe(words);
 });

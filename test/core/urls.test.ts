@@ -23,6 +23,8 @@ test.each([
   ['etcd-1:2379', 'etcd-1:2379'],
   ['/var/backups', '/var/backups'],
   ['root:pw', 'root:***'],
+  ['root:1pw', 'root:***'],
+  ['http://127.0.0.1:1\u001b[2J', 'http://127.0.0.1:1\u001b[2J'],
 ])('%s is shown as %s', (given, shown) => {
   expect(maskPassword(given)).toBe(shown);
 });

@@ -143,6 +143,18 @@ test('a port that nobody listens on', async () => {
   });
 });
 
+test('of several endpoints each is named with its own cause', async () => {
+  const [first, second] = await freePorts(2);
+  const [refusing, other] = [`http://127.0.0.1:${first!}`, `http://127.0.0.1:${second!}`];
+  const failure = await failureOf({ endpoints: [refusing, other, 'http://nowhere.invalid:2379'] });
+  expect(failure).toMatchObject({
+    kind: 'unreachable',
+    code: 'ENDPOINT_REFUSED',
+    message: `None of the 3 endpoints can be used: ${refusing} refuses connections; ${other} refuses connections; http://nowhere.invalid:2379 has a host name that cannot be resolved.`,
+    hint: 'Check the port, and that etcd is running. Check the name.',
+  });
+});
+
 // etcd3 has a dial time-out in its options and never reads it.
 test('a host that accepts and then keeps silent is given up within the deadline', async () => {
   const held: net.Socket[] = [];

@@ -11,6 +11,7 @@ async function findingsWith(
   unitFiles: 'no unit' | ((folder: string) => readonly string[]),
   files: Readonly<Record<string, string>> = {},
   startCommand = 'systemctl start sensu-backend',
+  auth: RecordedSettings['auth'] = 'password',
 ): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-source-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -36,7 +37,7 @@ async function findingsWith(
     sourceTls: {},
     stopCommand: 'true',
     startCommand,
-    auth: 'password',
+    auth,
     etcdUser: 'sensu',
     sensuPasswordFile: at('password'),
     profile: 'documented',
@@ -74,6 +75,11 @@ describe('the environment file that the unit of the backend', () => {
     const start = '/etc/init.d/sensu-backend start';
     expect(await findingsWith('no unit', {}, start)).toEqual(['warning ENVIRONMENT_FILE_MISSING']);
     expect(await findingsWith('no unit', { default: 'A=1\n' }, start)).toEqual([]);
+  });
+
+  it.each(['certificate', 'none'] as const)('needs to read for --auth %s is none', async (auth) => {
+    expect(await findingsWith('no unit', {}, '/etc/init.d/sensu-backend start', auth)).toEqual([]);
+    expect(await findingsWith(inFolder(), {}, undefined, auth)).toEqual([]);
   });
 
   it('outranks by a later one is refused when that sets the user too', async () => {

@@ -169,7 +169,11 @@ it('prune and check find the bucket that the save goes to', () => {
 });
 
 describe('Sensu checks', () => {
-  const checksOf = (schedule: ScheduledSave): readonly { readonly metadata: { readonly name: string } }[] =>
+  interface PrintedCheck {
+    readonly metadata: { readonly name: string };
+    readonly spec: { readonly command: string };
+  }
+  const checksOf = (schedule: ScheduledSave): readonly PrintedCheck[] =>
     parseAllDocuments(sensuChecks(schedule)).map((document) => document.toJS() as never);
 
   it('are two resources as sensuctl create takes them', () => {
@@ -192,17 +196,23 @@ describe('Sensu checks', () => {
   });
 
   it.each([
-    [0, 0],
-    [1, 2],
-    [2, 2],
-    [3, 1],
-    [12, 2],
-    [15, 2],
-  ])('a save that ends with %i is %i to Sensu', async (code, state) => {
+    ['save', 0, 0],
+    ['save', 1, 2],
+    ['save', 2, 2],
+    ['save', 3, 1],
+    ['save', 12, 2],
+    ['save', 15, 2],
+    // snapshot check speaks Sensu's language already: its CRITICAL must not become a WARNING on the way.
+    ['age', 0, 0],
+    ['age', 1, 1],
+    ['age', 2, 2],
+    ['age', 3, 3],
+  ])('sensu-ferry-%s of a program that ends with %i ends with %i for Sensu', async (name, code, state) => {
     const program = join(folder(), 'ferry');
     writeFileSync(program, `#!/bin/sh\nexit ${code}\n`, { mode: 0o700 });
-    const [save] = checksOf({ ...nightly, program: [program] }) as unknown as { spec: { command: string } }[];
-    const ended = await run('/bin/sh', ['-c', save!.spec.command]).then(
+    const checks = checksOf({ ...nightly, program: [program] });
+    const check = checks.find(({ metadata }) => metadata.name === `sensu-ferry-${name}`)!;
+    const ended = await run('/bin/sh', ['-c', check.spec.command]).then(
       () => 0,
       (error: unknown) => (error as { code: number }).code,
     );

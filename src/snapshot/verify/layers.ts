@@ -93,7 +93,7 @@ export class LayerRecord {
 /** What a reader says of a file that is damaged, or no such file; undefined for any other error. */
 function damageIn(error: unknown): string | undefined {
   const reason = error instanceof FerryError && error.cause instanceof CorruptFileError ? error.cause : error;
-  if (reason instanceof CorruptFileError) return reason.message.slice(reason.path.length + 2);
+  if (reason instanceof CorruptFileError) return reason.what;
   if (!(error instanceof FerryError)) return undefined;
   if (error.kind === 'integrity' || error.code === 'NOT_AN_ARCHIVE') return error.message.replace(/\.$/, '');
   return undefined;
