@@ -10,8 +10,10 @@ import { remarksOn } from '../../src/snapshot/schedule/remarks.js';
 import type { ScheduledSave } from '../../src/snapshot/schedule/scheduled-save.js';
 import { sensuChecks } from '../../src/snapshot/schedule/sensu-check.js';
 import { systemdUnits } from '../../src/snapshot/schedule/systemd.js';
+import { findTool } from '../support/tools.js';
 
 const run = promisify(execFile);
+const systemdAnalyze = findTool('systemd-analyze');
 
 const nightly: ScheduledSave = {
   program: ['/bin/true'],
@@ -32,14 +34,26 @@ function folder(): string {
   return path;
 }
 
+/** What systemd-analyze says about `units`. Its verdict on a setting that it does not know is a line, not an exit code. */
+async function complaintsAbout(units: ReturnType<typeof systemdUnits>): Promise<readonly string[]> {
+  const place = folder();
+  for (const { name, text } of units) writeFileSync(join(place, name), text);
+  const paths = units.map(({ name }) => join(place, name));
+  const { stdout, stderr } = await run(systemdAnalyze, ['verify', '--man=no', ...paths]);
+  return `${stdout}${stderr}`.split('\n').filter((line) => line.includes('sensu-ferry'));
+}
+
 describe('systemd units', () => {
   it('pass systemd-analyze verify', async () => {
-    const units = folder();
-    for (const { name, text } of systemdUnits(nightly)) writeFileSync(join(units, name), text);
-    const paths = systemdUnits(nightly).map(({ name }) => join(units, name));
-    const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', ...paths]);
-    // Its verdict on a setting that it does not know is a line, not an exit code.
-    expect(`${stdout}${stderr}`.split('\n').filter((line) => line.includes('sensu-ferry'))).toEqual([]);
+    expect(await complaintsAbout(systemdUnits(nightly))).toEqual([]);
+  });
+
+  it('would not pass it with a setting that systemd does not know', async () => {
+    const [service, timer] = systemdUnits(nightly);
+    const misspelt = service!.text.replace('ProtectSystem=', 'ProtectSystems=');
+    expect(await complaintsAbout([{ ...service!, text: misspelt }, timer!])).toEqual([
+      expect.stringContaining('ProtectSystems'),
+    ]);
   });
 
   it('are hardened: nothing of them is thought to be exposed', async () => {
@@ -49,7 +63,7 @@ describe('systemd units', () => {
     writeFileSync(path, service!.text);
     // Its exposure is a number from 0, which is best, to 10; the threshold is ten times that.
     const analysis = ['security', '--offline=yes', '--threshold=30', '--no-pager', path];
-    const { stdout } = await run('systemd-analyze', analysis);
+    const { stdout } = await run(systemdAnalyze, analysis);
     expect(stdout).toMatch(/Overall exposure level .*: [0-2]\.\d OK/);
   });
 
