@@ -213,10 +213,13 @@ describe('a selection', () => {
     [{ types: 'handlers,all' }, ['Namespace', 'CheckConfig', 'CheckConfig', 'Handler']],
     [{ types: 'core/v2.Handler' }, ['Handler']],
     [{ omit: 'checks,CheckConfig' }, ['Namespace', 'Handler']],
-    [{ omit: 'all' }, []],
     // As sensuctl does it: what lies in no namespace is in it.
     [{ namespace: 'd' }, ['Namespace', 'CheckConfig', 'Handler']],
   ])('of %j', async (flags, expected) => {
     expect(await types(flags)).toEqual(expected);
+  });
+
+  it('of nothing is refused: a dump of no resources would look like one of an empty store', async () => {
+    await expect(types({ omit: 'all' })).rejects.toMatchObject({ kind: 'usage', code: 'NOTHING_SELECTED' });
   });
 });
