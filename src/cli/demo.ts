@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { formatCounted } from '../core/units.js';
+import { infoLines } from './reporter.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
@@ -21,7 +22,7 @@ async function demo(context: Context, flags: DemoFlags): Promise<CommandResult> 
   const { report, acknowledgedKeys, directory } = await runDemo(context, {
     tool: toolName(),
     onPlan: (plan) => {
-      for (const line of `${describePlan(plan)}\n`.split('\n')) context.report.info(line);
+      infoLines(context.report, `${describePlan(plan)}\n`);
     },
     ...(flags.dir !== undefined && { directory: resolve(flags.dir) }),
   });

@@ -13,6 +13,7 @@ import { openSource, type DumpSourceFlags } from './dump-source.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
 import { describeLosses } from './loss-text.js';
+import { infoLines } from './reporter.js';
 import { addNetworkOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
 import { addSourceOptions } from './source-options.js';
 
@@ -109,7 +110,7 @@ function besideOutput(context: Context, { output }: DumpFlags): Context {
 
 function resultOf(context: Context, flags: DumpFlags, report: LossReport): CommandResult {
   const text = describeLosses(report, flags);
-  if (flags.output === undefined) context.report.info(text);
+  if (flags.output === undefined) infoLines(context.report, text);
   return {
     text: flags.output === undefined || flags.quiet === true ? '' : text,
     json: flags.output === undefined ? {} : { output: flags.output, ...report },

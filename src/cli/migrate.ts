@@ -13,6 +13,7 @@ import { collectUrls } from './connection-options.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
 import { addLoginOptions, type LoginFlags } from './login-options.js';
+import { infoLines } from './reporter.js';
 import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
@@ -166,7 +167,7 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
   }
   announce(context, plan.findings);
   refuseUnfit(plan);
-  if (flags.yes === true) context.report.info(describeSteps(plan));
+  if (flags.yes === true) infoLines(context.report, describeSteps(plan));
   await confirm(context, flags, describeSteps(plan), 'migrate');
   const report = await applyMigration(context, plan, secrets, toolName());
   return { text: describeReport(report), json: report, exit: warningsExit(report) };
@@ -277,7 +278,7 @@ async function resume(context: Context, flags: GoOnFlags): Promise<CommandResult
     const json = { ...runDocument(plan.run), backend: plan.standing };
     return { text, json, exit: warningsExit(plan.run) };
   }
-  if (flags.yes === true) context.report.info(text);
+  if (flags.yes === true) infoLines(context.report, text);
   await confirm(context, flags, text, 'go on with this migration');
   const report = await resumeMigration(context, directory, toolName(), overridesOf(flags));
   return { text: describeReport(report), json: report, exit: warningsExit(report) };
@@ -309,7 +310,7 @@ async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResu
     };
     return { text, json, exit: rollbackExit(plan) };
   }
-  if (flags.yes === true) context.report.info(text);
+  if (flags.yes === true) infoLines(context.report, text);
   await confirm(context, flags, text, 'put the backend back on its embedded store');
   const done = await rollbackMigration(context, directory, overridesOf(flags));
   return { text: describeRollback(done), json: done, exit: rollbackExit(done) };

@@ -24,6 +24,11 @@ export async function createReporter(
   return lineReporter(stream, quiet);
 }
 
+/** For a text of several lines whose parts were made printable: the reporter takes each message for one line. */
+export function infoLines({ info }: Reporter, text: string): void {
+  for (const line of text.split('\n')) info(line);
+}
+
 function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
   const write = (event: object): void => void stream.write(`${printableJson(JSON.stringify(event))}\n`);
   return {

@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.js';
 import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { SavedSnapshot } from '../snapshot/save-plan.js';
@@ -13,7 +14,7 @@ export function describeArchive(saved: SavedArchive): string {
 }
 
 function fromWhere({ source }: SavedSnapshot): string {
-  return `from ${source.member.name} (${source.place})`;
+  return `from ${printable(source.member.name)} (${source.place})`;
 }
 
 function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {

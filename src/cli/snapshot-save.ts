@@ -11,6 +11,7 @@ import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from '
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
+import { infoLines } from './reporter.js';
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { recorded } from './save-record.js';
 import { refuseUnverifiable, verifySaved } from './save-verified.js';
@@ -56,7 +57,7 @@ export function addSave(snapshot: Command): void {
 
 async function save(context: Context, flags: SaveFlags): Promise<SaveResult> {
   const result = await saveFrom(context, flags);
-  if (flags.to === '-') context.report.info(result.text);
+  if (flags.to === '-') infoLines(context.report, result.text);
   return flags.to === '-' || flags.quiet === true ? { ...result, text: '' } : result;
 }
 

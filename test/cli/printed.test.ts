@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { toJson } from '../../src/cli/run.js';
-import { createReporter } from '../../src/cli/reporter.js';
+import { createReporter, infoLines } from '../../src/cli/reporter.js';
 import { printable, printableLines } from '../../src/core/printable.js';
 import { describeFinding } from '../../src/rbac/describe.js';
 import { grantCommand, nameWord } from '../../src/rbac/etcdctl-words.js';
@@ -31,6 +31,14 @@ describe('names and errors', () => {
     const said = String(stream.read());
     expect(said).not.toMatch(orders);
     expect(said.trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('leave a report of several lines its lines', async () => {
+    const stream = new PassThrough() as unknown as NodeJS.WriteStream;
+    const reporter = await createReporter({ quiet: false, json: false, env: {} }, stream);
+    infoLines(reporter, 'Dumped 2 resources.\nNothing is lost.');
+    reporter.close();
+    expect(String(stream.read())).toBe('Dumped 2 resources.\nNothing is lost.\n');
   });
 
   it('of a JSON document are as they were once it is read', () => {
