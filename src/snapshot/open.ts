@@ -39,7 +39,7 @@ export interface StoreAccess {
 /**
  * Opens a `.sferry` archive, an etcd snapshot, a bare `db` file, or a stopped data directory, and checks
  * whatever hash it carries. The first two may lie in a bucket. What is unpacked or fetched goes into a nameless
- * temporary file, in clear only if it lies in clear on this machine anyway.
+ * temporary file, sealed: a folder may be another machine's, or a disk that is taken out.
  */
 export async function openStore(
   path: string,
@@ -50,9 +50,7 @@ export async function openStore(
     if (isInBucket(path)) return await openRemote(path, context, access);
     const kind = await kindOf(path);
     if (kind === 'data-directory') return await openDataDirectoryAt(path, context);
-    return kind === 'snapshot'
-      ? await openSnapshotAt(path)
-      : await openArchiveAt(path, kind, context, access);
+    return kind === 'snapshot' ? await openSnapshotAt(path) : await openArchiveAt(path, context, access);
   } catch (error) {
     throw asFerryError(error, path);
   }
@@ -151,15 +149,10 @@ function snapshotFacts(path: string, size: number, trailer: TrailerCheck['traile
   return { path, size, kind: 'snapshot', manifest: undefined, hashChecked, stopped: undefined } as const;
 }
 
-async function openArchiveAt(
-  path: string,
-  kind: 'archive' | 'encrypted-archive',
-  context: Context,
-  { keys }: StoreAccess,
-): Promise<OpenedStore> {
+async function openArchiveAt(path: string, context: Context, { keys }: StoreAccess): Promise<OpenedStore> {
   const { archiveAt, unpackArchive } = await import('./unpack.js');
   const { size } = await stat(path);
-  const spool = new Spool(largeTempFolder(context.env), kind === 'archive' ? 'plain' : 'sealed');
+  const spool = new Spool(largeTempFolder(context.env), 'sealed');
   return openSpooled(path, spool, async () => {
     const manifest = await unpackArchive(context, archiveAt(path), spool, { keys });
     return { path, size, kind: 'archive', manifest, hashChecked: true, stopped: undefined };

@@ -1,30 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TempFile } from '../../src/bolt/temp-file.js';
+import { namelessFilesIn } from '../support/nameless-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-temp-'));
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
-
-/** What lies on the disk: the file has no name, but the system shows what this process has open. */
-function onDisk(): Buffer {
-  const open = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
-  const ours = open.find((path) => linkOf(path).startsWith(`${folder}/`));
-  return readFileSync(ours!);
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
-}
 
 describe('a temporary file', () => {
   const content = Buffer.concat([Buffer.alloc(50_000, 'secret'), randomBytes(50_003)]);
@@ -57,8 +43,9 @@ describe('a temporary file', () => {
     const file = new TempFile(folder, 'sealed');
     file.append(content, content.length);
     expect(readdirSync(folder)).toEqual([]);
-    expect(onDisk()).toHaveLength(content.length);
-    expect(onDisk().includes('secret')).toBe(false);
+    const [onDisk] = namelessFilesIn(folder);
+    expect(onDisk).toHaveLength(content.length);
+    expect(onDisk!.includes('secret')).toBe(false);
     file.close();
   });
 });

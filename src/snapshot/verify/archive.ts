@@ -34,8 +34,7 @@ export async function verifyArchive(
     layer.absent();
     return { kind: 'snapshot', plain: path, ...nothing };
   }
-  const sealed = found.remote !== undefined || found.kind === 'encrypted-archive';
-  const spool = new Spool(largeTempFolder(context.env), sealed ? 'sealed' : 'plain');
+  const spool = new Spool(largeTempFolder(context.env), 'sealed');
   const close = (): void => {
     spool.close();
   };
