@@ -11,7 +11,6 @@ import {
 } from '../restore/config/planned.js';
 import { apiKeyHint } from '../sensu/values.js';
 import { describeField } from './diff-text.js';
-import { printable } from '../core/printable.js';
 
 const signs: Readonly<Record<Action, string>> = {
   create: '+',
@@ -24,21 +23,21 @@ const signs: Readonly<Record<Action, string>> = {
 /** More than a screen or two is for `--json`. */
 const mostLines = 400;
 
-export function describeConfigPlan({ source, api, resources }: ConfigPlan): string {
+export function describeConfigPlan({ source, api, resources }: ConfigPlan): readonly string[] {
   const lines = resources.filter(({ action }) => action !== 'equal').flatMap(describePlanned);
   return [
-    `Source  ${source === '-' ? 'standard input' : printable(source)}, ${formatCounted(resources.length, 'resource')}`,
+    `Source  ${source === '-' ? 'standard input' : source}, ${formatCounted(resources.length, 'resource')}`,
     `Target  ${api}`,
     ...cut(lines),
     describeCounts(countActions(resources)),
-  ].join('\n');
+  ];
 }
 
 function describePlanned({ action, resource, fields, refusal }: PlannedResource): string[] {
   const reason = refusal === undefined ? '' : `: ${refusals[refusal]}`;
   const where = action === 'write' ? ', straight into etcd' : '';
   return [
-    `${signs[action]} ${printable(showResource(resource))}${where}${reason}`,
+    `${signs[action]} ${showResource(resource)}${where}${reason}`,
     ...fields.map((field) => `    ${describeField(field)}`),
   ];
 }
@@ -60,7 +59,10 @@ function describeCounts({ create, change, equal, write, refused }: Record<Action
   return parts.join(', ');
 }
 
-export function describeConfigResult(plan: ConfigPlan, { done, failed, notTried }: ConfigResult): string {
+export function describeConfigResult(
+  plan: ConfigPlan,
+  { done, failed, notTried }: ConfigResult,
+): readonly string[] {
   const counts = countActions(done);
   const refused = plan.resources.filter(({ action }) => action === 'refused');
   const parts = [
@@ -76,17 +78,15 @@ export function describeConfigResult(plan: ConfigPlan, { done, failed, notTried 
     `Restored to ${plan.api}: ${parts.join(', ')}.`,
     ...cut(refused.flatMap(describePlanned)),
     ...cut(failed.flatMap(describeFailed)),
-    ...cut(notTried.map(({ resource }) => `? ${printable(showResource(resource))}: not tried`)),
+    ...cut(notTried.map(({ resource }) => `? ${showResource(resource)}: not tried`)),
     ...(failed.length + notTried.length > 0
       ? ['Run the same command again: what is done is equal by then, and only the rest is sent.']
       : []),
-  ].join('\n');
+  ];
 }
 
 function describeFailed({ planned: { resource }, error }: FailedResource): string[] {
-  return [
-    `x ${printable(showResource(resource))} (${printable(showPlace(resource.place))}): ${printable(error.message)} [${error.code}]`,
-  ];
+  return [`x ${showResource(resource)} (${showPlace(resource.place)}): ${error.message} [${error.code}]`];
 }
 
 export function configPlanDocument({ source, api, resources, warnings, notes }: ConfigPlan): object {

@@ -14,7 +14,7 @@ export interface ConfirmOptions {
 export async function confirm(
   context: Context,
   options: ConfirmOptions,
-  plan: string,
+  plan: readonly string[],
   what: string,
 ): Promise<void> {
   if (options.yes === true) return;
@@ -26,7 +26,7 @@ export async function confirm(
       hint: 'Look at the plan with --plan, then add --yes.',
     });
   }
-  process.stderr.write(`${printableLines(plan)}\n`);
+  process.stderr.write(printableLines(plan));
   const terminal = { input: process.stdin, output: process.stderr };
   const answer = await ask(`Go on and ${what}? [y/N] `, terminal, context.signal);
   if (/^y(es)?$/i.test(answer.trim())) return;

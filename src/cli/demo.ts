@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Context } from '../core/context.js';
 import { formatCounted } from '../core/units.js';
-import { infoLines } from './reporter.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addOutputOptions, inform, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
 interface DemoFlags extends OutputOptions {
@@ -22,14 +21,14 @@ async function demo(context: Context, flags: DemoFlags): Promise<CommandResult> 
   const { report, acknowledgedKeys, directory } = await runDemo(context, {
     tool: toolName(),
     onPlan: (plan) => {
-      infoLines(context.report, `${describePlan(plan)}\n`);
+      inform(context, [...describePlan(plan), '']);
     },
     ...(flags.dir !== undefined && { directory: resolve(flags.dir) }),
   });
   const writes = `All ${formatCounted(acknowledgedKeys, 'key')} that were written until the stop are on the target, and alice can log in.`;
   const kept = directory === undefined ? [] : [`Everything is kept in ${directory}.`];
   return {
-    text: [describeReport(report), '', writes, ...kept].join('\n'),
+    lines: [...describeReport(report), '', writes, ...kept],
     json: { report, acknowledgedKeys },
   };
 }

@@ -4,7 +4,6 @@ import { sumOf, type ChangeCounts } from '../snapshot/diff/counts.js';
 import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { FieldChange } from '../snapshot/diff/fields.js';
 import type { ResourceChange } from '../snapshot/diff/resource-change.js';
-import { printable } from '../core/printable.js';
 import { toJson } from './run.js';
 
 interface Sides {
@@ -14,7 +13,7 @@ interface Sides {
 
 const signs: Readonly<Record<ResourceChange['change'], string>> = { added: '+', removed: '-', changed: '~' };
 
-export function describeDiff(diff: StoreDiff, { left, right }: Sides): string {
+export function describeDiff(diff: StoreDiff, { left, right }: Sides): readonly string[] {
   const listed = (ephemeral: boolean): string[] =>
     diff.changes.filter((change) => change.ephemeral === ephemeral).flatMap(describeChange);
   const more =
@@ -24,15 +23,15 @@ export function describeDiff(diff: StoreDiff, { left, right }: Sides): string {
       ? []
       : ['', `Ephemeral, which comes and goes by itself: ${describeCounts(diff.ephemeral)}`, ...listed(true)];
   return [
-    `--- ${printable(left)}, revision ${diff.leftRevision}`,
-    `+++ ${printable(right)}, revision ${diff.rightRevision}`,
+    `--- ${left}, revision ${diff.leftRevision}`,
+    `+++ ${right}, revision ${diff.rightRevision}`,
     ...listed(false),
     sumOf(diff.lasting) === 0
       ? `They hold the same${diff.configOnly ? ' configuration' : ''}.`
       : describeCounts(diff.lasting),
     ...ephemeral,
     ...more,
-  ].join('\n');
+  ];
 }
 
 function describeCounts({ added, removed, changed }: ChangeCounts): string {
@@ -46,7 +45,7 @@ function describeChange(change: ResourceChange): string[] {
     kind === undefined || name === undefined
       ? `${kind ?? 'key'} ${kind === undefined ? key : ''}`
       : `${kind} ${namespace === undefined || namespace === name ? '' : `${namespace}/`}${name}`;
-  return [`${signs[change.change]} ${printable(what.trim())}`, ...describeFields(change)];
+  return [`${signs[change.change]} ${what.trim()}`, ...describeFields(change)];
 }
 
 function describeFields({ change, kind, fields, unreadable }: ResourceChange): string[] {
@@ -57,7 +56,7 @@ function describeFields({ change, kind, fields, unreadable }: ResourceChange): s
 }
 
 export function describeField({ path, before, after }: FieldChange): string {
-  return `${printable(path)}: ${shortened(before)} -> ${shortened(after)}`;
+  return `${path}: ${shortened(before)} -> ${shortened(after)}`;
 }
 
 const longest = 80;
@@ -65,7 +64,7 @@ const longest = 80;
 function shortened(value: ApiValue | undefined): string {
   if (value === undefined) return '(none)';
   const text = toJson(value).replace(/\n\s*/g, ' ').trim();
-  return printable(text.length > longest ? `${text.slice(0, longest)}...` : text);
+  return text.length > longest ? `${text.slice(0, longest)}...` : text;
 }
 
 export function diffDocument(diff: StoreDiff, { left, right }: Sides): object {
@@ -99,7 +98,7 @@ export function describeAgainst(diff: StoreDiff): string[] {
   const more = sumOf(lasting) - keys.length;
   return [
     `  against  ${status.padEnd(8)}live store at revision ${rightRevision}${alone}: ${describeCounts(lasting)}`,
-    ...keys.map((change) => `${below}${signs[change.change]} ${printable(change.key)}${fieldNames(change)}`),
+    ...keys.map((change) => `${below}${signs[change.change]} ${change.key}${fieldNames(change)}`),
     ...(more > 0 ? [`${below}and ${formatCount(more)} more`] : []),
     ...(sumOf(ephemeral) > 0
       ? [`${below}note: of ephemeral keys, which come and go, ${describeCounts(ephemeral)}`]
@@ -116,7 +115,7 @@ function fieldNames({ fields }: ResourceChange): string {
     fields.slice(0, namedFields).map(({ path }) => path),
     fields.length,
   );
-  return ` (${printable(some)})`;
+  return ` (${some})`;
 }
 
 export function againstDocument({

@@ -13,8 +13,14 @@ import { openSource, type DumpSourceFlags } from './dump-source.js';
 import { addRecipientOption, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
 import { describeLosses } from './loss-text.js';
-import { infoLines } from './reporter.js';
-import { addNetworkOptions, runs, withWarning, type CommandResult, type OutputOptions } from './run.js';
+import {
+  addNetworkOptions,
+  inform,
+  runs,
+  withWarning,
+  type CommandResult,
+  type OutputOptions,
+} from './run.js';
 import { addSourceOptions } from './source-options.js';
 
 interface DumpFlags extends OutputOptions, DumpSourceFlags, EncryptionFlags {
@@ -95,7 +101,7 @@ async function written(
   } catch (error) {
     await output.abandon();
     // Whoever reads it has seen enough, as `head` has.
-    if (error instanceof ReaderGone) return { text: '', json: {} };
+    if (error instanceof ReaderGone) return { lines: [], json: {} };
     if (!output.isOut) throw error;
     const { isCompacted } = await import('../etcd/read-live.js');
     throw isCompacted(error) ? brokenOff(error) : error;
@@ -109,10 +115,10 @@ function besideOutput(context: Context, { output }: DumpFlags): Context {
 }
 
 function resultOf(context: Context, flags: DumpFlags, report: LossReport): CommandResult {
-  const text = describeLosses(report, flags);
-  if (flags.output === undefined) infoLines(context.report, text);
+  const lines = describeLosses(report, flags);
+  if (flags.output === undefined) inform(context, lines);
   return {
-    text: flags.output === undefined || flags.quiet === true ? '' : text,
+    lines: flags.output === undefined || flags.quiet === true ? [] : lines,
     json: flags.output === undefined ? {} : { output: flags.output, ...report },
     exit: report.loses && flags.acceptLoss !== true ? ExitCode.warnings : ExitCode.done,
   };

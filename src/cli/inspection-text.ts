@@ -4,12 +4,11 @@ import { apiKeyHint } from '../sensu/values.js';
 import type { NamedApiKey, StoreContents } from '../snapshot/contents.js';
 import type { EtcdFacts, Inspection, ReplayFacts } from '../snapshot/inspect.js';
 import { describeDoubt, entriesOf } from './stopped-words.js';
-import { printable } from '../core/printable.js';
-import { table } from './table.js';
+import { apart, table } from './table.js';
 import type { Manifest } from '../snapshot/manifest.js';
 
 /** An inspection for a person. API keys are shortened to a hint unless `showSecrets`. */
-export function describeInspection(inspection: Inspection, showSecrets: boolean): string {
+export function describeInspection(inspection: Inspection, showSecrets: boolean): readonly string[] {
   const { contents, etcd } = inspection;
   const sections = [
     [describeFile(inspection), ...facts(inspection), ...warnings(inspection)],
@@ -34,10 +33,7 @@ export function describeInspection(inspection: Inspection, showSecrets: boolean)
     ),
     table([{ head: 'ETCD MEMBER' }, { head: 'ID' }, { head: 'PEER URLS' }], etcd.members.map(memberRow)),
   ];
-  return sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n');
+  return apart(sections.filter((lines) => lines.length > 0));
 }
 
 const kindNames: Readonly<Record<Inspection['kind'], string>> = {
@@ -75,7 +71,7 @@ function facts(inspection: Inspection): readonly string[] {
   }
   if (manifest !== undefined) {
     const { memberName, version } = manifest.etcd;
-    rows.push(['Taken', `${manifest.createdAt} from ${printable(memberName)} (etcd ${printable(version)})`]);
+    rows.push(['Taken', `${manifest.createdAt} from ${memberName} (etcd ${version})`]);
     rows.push(['', `etcd snapshot of ${formatBytes(manifest.plain.size)}, sha256 ${manifest.plain.sha256}`]);
     if (manifest.encrypted !== undefined) rows.push(['Cipher', cipherOf(manifest.encrypted)]);
   }
@@ -87,11 +83,11 @@ function etcdFacts(etcd: EtcdFacts): string {
   const parts = [
     `revision ${etcd.revision}`,
     etcd.compactedRevision > 0n ? `compacted to ${etcd.compactedRevision}` : 'never compacted',
-    etcd.clusterVersion === undefined ? undefined : `cluster version ${printable(etcd.clusterVersion)}`,
-    etcd.storageVersion === undefined ? undefined : `storage version ${printable(etcd.storageVersion)}`,
+    etcd.clusterVersion === undefined ? undefined : `cluster version ${etcd.clusterVersion}`,
+    etcd.storageVersion === undefined ? undefined : `storage version ${etcd.storageVersion}`,
     `auth ${etcd.authEnabled ? 'on' : 'off'}`,
-    etcd.users.length > 0 ? `users ${etcd.users.map(printable).join(' ')}` : undefined,
-    etcd.roles.length > 0 ? `roles ${etcd.roles.map(printable).join(' ')}` : undefined,
+    etcd.users.length > 0 ? `users ${etcd.users.join(' ')}` : undefined,
+    etcd.roles.length > 0 ? `roles ${etcd.roles.join(' ')}` : undefined,
   ];
   return parts.filter((part) => part !== undefined).join(', ');
 }
@@ -116,7 +112,7 @@ function warnings({ contents, etcd, replay }: Inspection): readonly string[] {
     );
   }
   if (contents.unreadable.length > 0) {
-    words.push(`not readable: ${contents.unreadable.map(printable).join(', ')}`);
+    words.push(`not readable: ${contents.unreadable.join(', ')}`);
   }
   if (replay?.useUnknown !== undefined) {
     words.push(`it could not be told whether an etcd runs on it: ${replay.useUnknown}`);
@@ -135,19 +131,15 @@ function userRow({ username, groups, disabled, hasPassword }: StoreContents['use
   const remarks = [disabled ? 'disabled' : '', hasPassword ? '' : 'no password'].filter(
     (word) => word !== '',
   );
-  return [printable(username), printable(groups.join(', ')), remarks.join(', ')];
+  return [username, groups.join(', '), remarks.join(', ')];
 }
 
 function apiKeyRow({ name, owner, createdAt }: NamedApiKey, showSecrets: boolean): string[] {
-  return [printable(showSecrets ? name : apiKeyHint(name)), printable(owner), dateOf(createdAt)];
+  return [showSecrets ? name : apiKeyHint(name), owner, dateOf(createdAt)];
 }
 
 function memberRow({ id, name, peerUrls, isLearner }: EtcdFacts['members'][number]): string[] {
-  return [
-    `${printable(name) || '(not started)'}${isLearner ? ' (learner)' : ''}`,
-    formatId(id),
-    printable(peerUrls.join(' ')),
-  ];
+  return [`${name || '(not started)'}${isLearner ? ' (learner)' : ''}`, formatId(id), peerUrls.join(' ')];
 }
 
 /** The day; nothing for a number that is no time. */
@@ -200,7 +192,5 @@ function replayJson({ agreement, ...replay }: ReplayFacts): unknown {
 }
 
 function cipherOf(encrypted: NonNullable<Manifest['encrypted']>): string {
-  return 'passphrase' in encrypted
-    ? 'age, with a passphrase'
-    : `age, for ${encrypted.recipients.map(printable).join(', ')}`;
+  return 'passphrase' in encrypted ? 'age, with a passphrase' : `age, for ${encrypted.recipients.join(', ')}`;
 }

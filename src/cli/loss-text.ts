@@ -1,6 +1,5 @@
 import { formatCount, formatCounted, formatSome } from '../core/units.js';
 import type { Listing, LossReport } from '../dump/loss-report.js';
-import { printable } from '../core/printable.js';
 
 interface Flags {
   readonly output?: string;
@@ -8,8 +7,8 @@ interface Flags {
 }
 
 /** What is in the dump, and what is not: a line each. */
-export function describeLosses(report: LossReport, { output, withSecrets }: Flags): string {
-  const where = output === undefined ? '' : ` to ${printable(output)}`;
+export function describeLosses(report: LossReport, { output, withSecrets }: Flags): readonly string[] {
+  const where = output === undefined ? '' : ` to ${output}`;
   const types = Object.entries(report.types).map(([type, count]) => `${formatCount(count)} ${type}`);
   const losses = lossLines(report, withSecrets === true);
   return [
@@ -21,7 +20,7 @@ export function describeLosses(report: LossReport, { output, withSecrets }: Flag
     'When sensuctl create reads it:',
     ...restoreLines(report).map((line) => `  ${line}`),
     `No dump holds: ${report.neverHeld.join('; ')}.`,
-  ].join('\n');
+  ];
 }
 
 function lossLines(report: LossReport, withSecrets: boolean): string[] {
@@ -60,7 +59,7 @@ function lossLines(report: LossReport, withSecrets: boolean): string[] {
       ({ namespace, name }) => inNamespace(namespace, name),
     ),
   ];
-  return lines.filter((line) => line !== false && line !== undefined).map((line) => printable(line));
+  return lines.filter((line) => line !== false && line !== undefined);
 }
 
 /** What is not in the dump, and no loss. */
@@ -70,7 +69,7 @@ function leftOutLines({ endedSilences: { count: total, first } }: LossReport): s
     first.map(({ namespace, name }) => inNamespace(namespace, name)),
     total,
   );
-  return [printable(`Left out, as Sensu does: ${formatCounted(total, 'silence')} that had ended: ${some}.`)];
+  return [`Left out, as Sensu does: ${formatCounted(total, 'silence')} that had ended: ${some}.`];
 }
 
 function restoreLines(report: LossReport): string[] {
@@ -95,9 +94,7 @@ function masked({ count: total, first }: LossReport['maskedByCreate']): string |
     ),
     total,
   );
-  return printable(
-    `it stores REDACTED in the place of what is in clear here; restore config does not: ${some}`,
-  );
+  return `it stores REDACTED in the place of what is in clear here; restore config does not: ${some}`;
 }
 
 function listed<Item>(

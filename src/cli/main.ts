@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, type CommanderError } from 'commander';
+import { printableLines } from '../core/printable.js';
 import { ExitCode, PluginState } from './exit-codes.js';
 import { exit, reportFailure, toJson } from './run.js';
 import { readVersion } from './version.js';
@@ -54,6 +55,7 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
     .description('Back up and migrate the etcd store of Sensu Go 6.x.')
     .version(readVersion())
     .showHelpAfterError('(add --help for the options)')
+    .configureOutput({ outputError: sayUsageError })
     .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
   for (const { name, description, load } of topCommands) {
@@ -65,6 +67,12 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
 
 /** `--json` promises one document, whatever happens; without a command there is nobody yet to ask for it. */
 const wantsJson = process.argv.includes('--json');
+
+/** Words of the command line are in it, and behind them commander's guess of what was meant, on a line of its own. */
+function sayUsageError(text: string): void {
+  const [, fault, guess] = /^(.*?)(?:\n(\(Did you mean [^\n]*\?\)))?\n$/s.exec(text) ?? [undefined, text];
+  process.stderr.write(printableLines(guess === undefined ? [fault] : [fault, guess]));
+}
 
 /** commander has said on standard error what is wrong, or has printed what was asked for. */
 function exitOnUsageError(command: Command): void {

@@ -13,8 +13,7 @@ import { collectUrls } from './connection-options.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { lookForGarbageSooner } from './heap.js';
 import { addLoginOptions, type LoginFlags } from './login-options.js';
-import { infoLines } from './reporter.js';
-import { addOutputOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addOutputOptions, inform, runs, type CommandResult, type OutputOptions } from './run.js';
 import { toolName } from './version.js';
 
 interface MigrateFlags extends OutputOptions, LoginFlags {
@@ -160,17 +159,17 @@ async function embeddedToExternal(context: Context, flags: MigrateFlags): Promis
   const plan = await planMigration(context, settings, secrets, resolve(flags.runDir));
   if (flags.plan === true) {
     return {
-      text: describePlan(plan),
+      lines: describePlan(plan),
       json: planDocument(plan),
       exit: planExit(plan.findings),
     };
   }
   announce(context, plan.findings);
   refuseUnfit(plan);
-  if (flags.yes === true) infoLines(context.report, describeSteps(plan));
+  if (flags.yes === true) inform(context, describeSteps(plan));
   await confirm(context, flags, describeSteps(plan), 'migrate');
   const report = await applyMigration(context, plan, secrets, toolName());
-  return { text: describeReport(report), json: report, exit: warningsExit(report) };
+  return { lines: describeReport(report), json: report, exit: warningsExit(report) };
 }
 
 /** As the migration itself would end before it begins. */
@@ -261,7 +260,7 @@ async function status(context: Context, flags: RunFlags): Promise<CommandResult>
   const found = await lookAtRun(context, resolve(flags.runDir));
   const { run, standing, worker } = found;
   return {
-    text: describeStatus(found),
+    lines: describeStatus(found),
     json: { ...runDocument(run), backend: standing, worker: worker ?? null },
   };
 }
@@ -273,15 +272,15 @@ async function resume(context: Context, flags: GoOnFlags): Promise<CommandResult
   lookForGarbageSooner();
   const directory = resolve(flags.runDir);
   const plan = await planResume(context, directory, overridesOf(flags));
-  const text = describeResumePlan(plan);
+  const lines = describeResumePlan(plan);
   if (flags.plan === true) {
     const json = { ...runDocument(plan.run), backend: plan.standing };
-    return { text, json, exit: warningsExit(plan.run) };
+    return { lines, json, exit: warningsExit(plan.run) };
   }
-  if (flags.yes === true) infoLines(context.report, text);
-  await confirm(context, flags, text, 'go on with this migration');
+  if (flags.yes === true) inform(context, lines);
+  await confirm(context, flags, lines, 'go on with this migration');
   const report = await resumeMigration(context, directory, toolName(), overridesOf(flags));
-  return { text: describeReport(report), json: report, exit: warningsExit(report) };
+  return { lines: describeReport(report), json: report, exit: warningsExit(report) };
 }
 
 async function verify(context: Context, flags: VerifyFlags): Promise<CommandResult> {
@@ -290,7 +289,7 @@ async function verify(context: Context, flags: VerifyFlags): Promise<CommandResu
   const verdict = verdictOf(done);
   const exit =
     verdict === 'warnings' ? ExitCode.warnings : verdict === undefined ? ExitCode.done : exitCodeOf(verdict);
-  return { text: describeVerification(done), json: done, exit };
+  return { lines: describeVerification(done), json: done, exit };
 }
 
 async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResult> {
@@ -298,7 +297,7 @@ async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResu
   const { describeRollback, describeRollbackPlan } = await import('../migrate/status.js');
   const directory = resolve(flags.runDir);
   const plan = await planRollback(context, directory, overridesOf(flags));
-  const text = describeRollbackPlan(plan);
+  const lines = describeRollbackPlan(plan);
   if (flags.plan === true) {
     const { run, standing, keepsRunning, servedTarget, written } = plan;
     const json = {
@@ -308,12 +307,12 @@ async function rollback(context: Context, flags: GoOnFlags): Promise<CommandResu
       servedTarget,
       written: written ?? null,
     };
-    return { text, json, exit: rollbackExit(plan) };
+    return { lines, json, exit: rollbackExit(plan) };
   }
-  if (flags.yes === true) infoLines(context.report, text);
-  await confirm(context, flags, text, 'put the backend back on its embedded store');
+  if (flags.yes === true) inform(context, lines);
+  await confirm(context, flags, lines, 'put the backend back on its embedded store');
   const done = await rollbackMigration(context, directory, overridesOf(flags));
-  return { text: describeRollback(done), json: done, exit: rollbackExit(done) };
+  return { lines: describeRollback(done), json: done, exit: rollbackExit(done) };
 }
 
 function overridesOf({ stopCommand, startCommand }: GoOnFlags): ServiceOverrides {

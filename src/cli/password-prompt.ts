@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 import { ask } from './ask.js';
 
 interface Terminal {
@@ -35,7 +36,7 @@ export async function promptForPassword(
   question: string,
   terminal: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<string> {
-  terminal.output.write(question);
+  terminal.output.write(printable(question));
   // readline echoes what is typed to its output, so it is given one that drops it.
   const nowhere = new Writable({
     write: (_chunk, _encoding, done) => {

@@ -102,17 +102,17 @@ async function apply(context: Context, flags: RbacFlags): Promise<CommandResult>
 
 async function planResult(plan: RbacPlan): Promise<CommandResult> {
   const { describeRbacPlan, rbacPlanDocument } = await import('../rbac/describe.js');
-  return { text: describeRbacPlan(plan), json: rbacPlanDocument(plan), exit: exitOf(plan) };
+  return { lines: describeRbacPlan(plan), json: rbacPlanDocument(plan), exit: exitOf(plan) };
 }
 
 async function appliedResult(plan: RbacPlan): Promise<CommandResult> {
   const { describeFinding, rbacPlanDocument } = await import('../rbac/describe.js');
   const count = plan.steps.length;
-  const text = [
-    ...plan.findings.map(describeFinding),
+  const lines = [
+    ...plan.findings.flatMap(describeFinding),
     `Done: ${formatCounted(count, 'change')} made. Prove it with: sensu-ferry rbac verify`,
-  ].join('\n');
-  return { text, json: { applied: true, ...rbacPlanDocument(plan) }, exit: exitOf(plan) };
+  ];
+  return { lines, json: { applied: true, ...rbacPlanDocument(plan) }, exit: exitOf(plan) };
 }
 
 function exitOf(plan: RbacPlan): ExitCode {
@@ -162,7 +162,7 @@ async function verifyCommand(context: Context, flags: RbacFlags): Promise<Comman
     sensuPassword: login.form === 'password' ? (known ?? (await askForPassword(context, login))) : undefined,
   });
   return {
-    text: describeVerification(verification, flags.profile),
+    lines: describeVerification(verification, flags.profile),
     json: verification,
     exit: exitOfVerification(verification),
   };

@@ -1,6 +1,6 @@
 import type { Ora } from 'ora';
 import type { Environment, Progress, Reporter } from '../core/context.js';
-import { printable, printableJson } from '../core/printable.js';
+import { printable, printableJson, printableLines } from '../core/printable.js';
 import { formatBytes, formatCount, formatDuration } from '../core/units.js';
 
 export interface ReporterOptions {
@@ -24,16 +24,12 @@ export async function createReporter(
   return lineReporter(stream, quiet);
 }
 
-/** For a text of several lines whose parts were made printable: the reporter takes each message for one line. */
-export function infoLines({ info }: Reporter, text: string): void {
-  for (const line of text.split('\n')) info(line);
-}
-
 function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
   const write = (event: object): void => void stream.write(`${printableJson(JSON.stringify(event))}\n`);
   return {
     info: (message) => {
-      if (!quiet) write({ type: 'info', message });
+      // Empty lines set parts of a text apart, which here are events.
+      if (!quiet && message !== '') write({ type: 'info', message });
     },
     warn: (message) => {
       write({ type: 'warning', message });
@@ -48,9 +44,9 @@ function jsonReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { 
 function lineReporter(stream: NodeJS.WriteStream, quiet: boolean): Reporter & { close(): void } {
   return {
     info: (sentence) => {
-      if (!quiet) stream.write(`${printable(sentence)}\n`);
+      if (!quiet) stream.write(printableLines([sentence]));
     },
-    warn: (sentence) => void stream.write(`warning: ${printable(sentence)}\n`),
+    warn: (sentence) => void stream.write(printableLines([`warning: ${sentence}`])),
     progress: () => undefined,
     close: () => undefined,
   };
@@ -66,7 +62,7 @@ async function terminalReporter(
   const beside = (line: string): void => {
     const running = spinner.isSpinning;
     if (running) spinner.stop();
-    stream.write(`${printable(line)}\n`);
+    stream.write(printableLines([line]));
     if (running) spinner.start();
   };
   const pace = new Pace();

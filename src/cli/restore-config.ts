@@ -62,13 +62,13 @@ async function restoreConfig(context: Context, flags: RestoreConfigFlags): Promi
     const words = await import('./config-text.js');
     if (flags.plan === true) {
       const json = { plan: words.configPlanDocument(plan) };
-      return { text: words.describeConfigPlan(plan), json, exit: exitOfPlan(plan) };
+      return { lines: words.describeConfigPlan(plan), json, exit: exitOfPlan(plan) };
     }
     await confirm(context, flags, words.describeConfigPlan(plan), 'write to this Sensu');
     const { applyConfig } = await import('../restore/config/apply-config.js');
     const result = await applyConfig(context, { api, client }, plan);
     const json = words.configResultDocument(plan, result);
-    return { text: words.describeConfigResult(plan, result), json, exit: exitOf(context, plan, result) };
+    return { lines: words.describeConfigResult(plan, result), json, exit: exitOf(context, plan, result) };
   } finally {
     await client?.close();
   }

@@ -76,13 +76,13 @@ async function restoreEtcd(context: Context, flags: RestoreEtcdFlags): Promise<C
 
 function planned(plan: RestorePlan): CommandResult {
   return {
-    text: describePlan(plan),
+    lines: describePlan(plan),
     json: { plan: planDocument(plan) },
     exit: plan.warnings.length > 0 ? ExitCode.warnings : ExitCode.done,
   };
 }
 
-function describePlan({ source, target, load, notes }: RestorePlan): string {
+function describePlan({ source, target, load, notes }: RestorePlan): readonly string[] {
   const { keys, ephemeralKeys, bytes, leases } = load.source;
   const cluster = [
     target.version === undefined ? undefined : `etcd ${target.version}`,
@@ -97,7 +97,7 @@ function describePlan({ source, target, load, notes }: RestorePlan): string {
     ...(cluster.length > 0 ? [`        ${cluster.join(', ')}`] : []),
     `        ${describeTarget(load)}`,
     ...notes,
-  ].join('\n');
+  ];
 }
 
 function describeTarget({ onTarget, alreadyThere, source }: LoadPlan): string {
@@ -129,7 +129,7 @@ function done(plan: RestorePlan, result: RestoreResult): CommandResult {
   const seconds = (load.milliseconds + verified.milliseconds) / 1000;
   const warnings = [...plan.warnings, ...leaseWarnings(result)];
   return {
-    text: describeResult(plan, result, seconds),
+    lines: describeResult(plan, result, seconds),
     json: {
       keys: plan.load.source.keys,
       written: load.written,
@@ -151,7 +151,7 @@ function done(plan: RestorePlan, result: RestoreResult): CommandResult {
   };
 }
 
-function describeResult(plan: RestorePlan, result: RestoreResult, seconds: number): string {
+function describeResult(plan: RestorePlan, result: RestoreResult, seconds: number): readonly string[] {
   const { load, verified } = result;
   const rate = Math.round(load.written / (load.milliseconds / 1000));
   const { source: digest } = verified;
@@ -161,7 +161,7 @@ function describeResult(plan: RestorePlan, result: RestoreResult, seconds: numbe
     `  lasting    ${digest.lasting}  ${formatCounted(digest.lastingKeys, 'key')}`,
     `  ephemeral  ${digest.ephemeral}  ${formatCounted(digest.ephemeralKeys, 'key')}`,
     ...leaseLines(result),
-  ].join('\n');
+  ];
 }
 
 /** A lease that ends takes its key along, and with it what Sensu would have noticed: agents that are dead. */

@@ -4,7 +4,7 @@ import type { Context, Reporter } from '../core/context.js';
 import { withDeadline } from '../core/deadline.js';
 import { parseDuration } from '../core/duration.js';
 import { FerryError, systemCode } from '../core/errors.js';
-import { printable, printableJson, printableLines } from '../core/printable.js';
+import { printableJson, printableLines } from '../core/printable.js';
 import { refuseEmpty } from './empty-options.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { createReporter } from './reporter.js';
@@ -18,10 +18,16 @@ export interface OutputOptions {
 
 /** What a command has to say when it is done: words for a person, a document for `--json`, and how it ended. */
 export interface CommandResult {
-  readonly text: string;
+  /** A line each: `printableLines` says why they are not one text. */
+  readonly lines: readonly string[];
   readonly json: unknown;
   /** `warnings` when the work is done but the operator must look at something. Default `done`. */
   readonly exit?: ExitCode;
+}
+
+/** Words of several lines that are no result: of what is about to be done, or beside data on standard output. */
+export function inform({ report }: Context, lines: readonly string[]): void {
+  for (const line of lines) report.info(line);
 }
 
 /** The result of work before which something was said that the operator must look at. */
@@ -132,7 +138,7 @@ async function execute(
       processes: createProcessRunner(process.env),
     });
     reporter.close();
-    await print(options.json === true ? toJson(result.json) : withNewline(printableLines(result.text)));
+    await print(options.json === true ? toJson(result.json) : printableLines(result.lines));
     return result.exit ?? ExitCode.done;
   } catch (error) {
     reporter.close();
@@ -174,10 +180,6 @@ export function toJson(value: unknown): string {
   return `${printableJson(JSON.stringify(value, plain, 2))}\n`;
 }
 
-function withNewline(text: string): string {
-  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
-}
-
 /** Writes a result, and waits until it is out. A reader that has seen enough (`| head`) is no failure of ours. */
 async function print(text: string): Promise<void> {
   const fault = await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
@@ -202,9 +204,9 @@ export function reportFailure(error: unknown, options: OutputOptions): ExitCode 
     return exit;
   }
   // With --quiet nobody watches: one line is what a log or a mail wants.
-  const hint = failure.hint === '' || options.quiet === true ? [] : [`hint: ${printable(failure.hint)}`];
-  const lines = [`error: ${printable(failure.message)} [${failure.code}]`, ...hint, ...(stack ?? [])];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  const hint = failure.hint === '' || options.quiet === true ? [] : [`hint: ${failure.hint}`];
+  const lines = [`error: ${failure.message} [${failure.code}]`, ...hint, ...(stack ?? [])];
+  process.stderr.write(printableLines(lines));
   return exit;
 }
 

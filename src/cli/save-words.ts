@@ -1,20 +1,19 @@
-import { printable } from '../core/printable.js';
 import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
 import type { SavedArchive } from '../snapshot/save-archive.js';
 import type { SavedSnapshot } from '../snapshot/save-plan.js';
 
-export function describeSaved(saved: SavedSnapshot): string {
-  return [saved.path, `  revision ${saved.revision}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+export function describeSaved(saved: SavedSnapshot): readonly string[] {
+  return [saved.path, `  revision ${saved.revision}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`];
 }
 
-export function describeArchive(saved: SavedArchive): string {
+export function describeArchive(saved: SavedArchive): readonly string[] {
   const { keys, leases } = saved.contents;
   const what = `${formatCounted(keys, 'key')}, ${formatCounted(leases, 'lease')}, revision ${saved.revision}`;
-  return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`].join('\n');
+  return [saved.path, `  ${what}, ${fromWhere(saved)}`, `  ${howMuch(saved)}`];
 }
 
 function fromWhere({ source }: SavedSnapshot): string {
-  return `from ${printable(source.member.name)} (${source.place})`;
+  return `from ${source.member.name} (${source.place})`;
 }
 
 function howMuch({ size, storedSize, milliseconds }: SavedSnapshot): string {

@@ -6,7 +6,6 @@ import type { AgeVerdict } from '../snapshot/age-check.js';
 import { PluginState } from './exit-codes.js';
 import { addTimeoutOption, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable } from '../core/printable.js';
 
 interface CheckFlags extends StorageFlags, OutputOptions {
   readonly maxAge: string;
@@ -38,8 +37,8 @@ async function check(
   const limits = { maxAge, requireVerified: flags.requireVerified === true };
   const verdict = await checkAge(context, storage, limits);
   const { state, sentence } = verdict;
-  const text = `${line(state, sentence)} | ${perfdata(verdict, maxAge)}`;
-  return { text, json: verdictJson(verdict), exit: PluginState[state] };
+  const lines = [`${line(state, sentence)} | ${perfdata(verdict, maxAge)}`];
+  return { lines, json: verdictJson(verdict), exit: PluginState[state] };
 }
 
 /** The codes of docs/exit-codes.md would tell a monitoring system something else. */
@@ -54,14 +53,14 @@ async function asPlugin(
     signal.throwIfAborted();
     const { code, message } =
       error instanceof FerryError ? error : { code: 'UNEXPECTED', message: String(error) };
-    const text = line('UNKNOWN', `${message} [${code}]`);
-    return { text, json: { state: 'UNKNOWN', error: { code, message } }, exit: PluginState.UNKNOWN };
+    const lines = [line('UNKNOWN', `${message} [${code}]`)];
+    return { lines, json: { state: 'UNKNOWN', error: { code, message } }, exit: PluginState.UNKNOWN };
   }
 }
 
 /** Without what would end its text: names of files are in it. */
 function line(state: keyof typeof PluginState, sentence: string): string {
-  return `SNAPSHOT ${state} - ${printable(sentence).replaceAll('|', '/')}`;
+  return `SNAPSHOT ${state} - ${sentence.replaceAll('|', '/')}`;
 }
 
 /** `label=value[unit];warn;crit` as the guidelines for monitoring plugins have it. */

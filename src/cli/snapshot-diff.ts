@@ -44,7 +44,7 @@ async function diff(context: Context, flags: DiffFlags, paths: readonly string[]
         configOnly: flags.configOnly === true,
       });
       return {
-        text: describeDiff(result, { left: before, right: after }),
+        lines: describeDiff(result, { left: before, right: after }),
         json: diffDocument(result, { left: before, right: after }),
         exit: sumOf(result.lasting) > 0 ? ExitCode.warnings : ExitCode.done,
       };

@@ -26,7 +26,7 @@ async function inspect(
   const inspection = await inspectStore(context, path!, await storeAccessFrom(flags, context));
   const showSecrets = flags.showSecrets === true;
   const result = {
-    text: describeInspection(inspection, showSecrets),
+    lines: describeInspection(inspection, showSecrets),
     json: inspectionJson(inspection, showSecrets),
   };
   return withWarning(result, inspection.replay?.agreement.doubt !== undefined);

@@ -5,7 +5,6 @@ import { formatBytes, formatCount } from '../core/units.js';
 import type { Catalog, StoredSnapshot, StrayFile } from '../snapshot/catalog.js';
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable } from '../core/printable.js';
 import { table } from './table.js';
 
 export function addList(snapshot: Command): void {
@@ -24,15 +23,15 @@ async function list(
   const { readCatalog } = await import('../snapshot/catalog.js');
   const catalog = await readCatalog(context, await openStorageFrom(location!, flags, context));
   warnOfStrays(context, catalog.strays);
-  return { text: describeCatalog(catalog, context.clock.now()), json: catalogJson(catalog) };
+  return { lines: describeCatalog(catalog, context.clock.now()), json: catalogJson(catalog) };
 }
 
 /** Files of others are a remark in one line, however many there are; a snapshot that is left out is named. */
 export function warnOfStrays({ report }: Context, strays: readonly StrayFile[]): void {
-  const foreign = strays.filter(({ kind }) => kind === 'foreign').map(({ name }) => printable(name));
+  const foreign = strays.filter(({ kind }) => kind === 'foreign').map(({ name }) => name);
   for (const { name, kind, reason } of strays) {
     if (kind === 'foreign') continue;
-    report.warn(`Left out: ${printable(reason.includes(name) ? reason : `${name}: ${reason}`)}`);
+    report.warn(`Left out: ${reason.includes(name) ? reason : `${name}: ${reason}`}`);
   }
   if (foreign.length > 0) report.info(`Not snapshots of sensu-ferry, and left alone: ${firstOf(foreign)}.`);
 }
@@ -42,8 +41,8 @@ function firstOf(names: readonly string[]): string {
   return more > 0 ? `${most.join(', ')} and ${more} more` : most.join(', ');
 }
 
-function describeCatalog({ snapshots }: Catalog, now: Date): string {
-  if (snapshots.length === 0) return 'There is no snapshot.';
+function describeCatalog({ snapshots }: Catalog, now: Date): readonly string[] {
+  if (snapshots.length === 0) return ['There is no snapshot.'];
   const columns = [
     { head: 'AGE', numeric: true },
     { head: 'KEYS', numeric: true },
@@ -53,7 +52,7 @@ function describeCatalog({ snapshots }: Catalog, now: Date): string {
     { head: '' },
   ];
   const rows = snapshots.map((snapshot) => rowOf(snapshot, now));
-  return table(columns, rows).join('\n');
+  return table(columns, rows);
 }
 
 /** Time and revision are in the name; what else there is, in the document. */
@@ -64,7 +63,7 @@ function rowOf(snapshot: StoredSnapshot, now: Date): readonly string[] {
     keys === undefined ? '' : formatCount(keys),
     formatBytes(storedSize),
     verifiedAt === undefined ? 'no' : `${ageOf(verifiedAt, now)} ago`,
-    printable(name),
+    name,
     [...(encrypted ? ['encrypted'] : []), ...(pinned ? ['pinned'] : [])].join(', '),
   ];
 }

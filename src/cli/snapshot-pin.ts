@@ -30,5 +30,5 @@ async function change(
   await pins[verb](context, await openStorageFrom(location!, flags, context), name!);
   const pinned = verb === 'pin';
   const words = `${name!} is ${pinned ? 'pinned' : 'not pinned any more'}.`;
-  return { text: flags.quiet === true ? '' : words, json: { name, pinned } };
+  return { lines: flags.quiet === true ? [] : [words], json: { name, pinned } };
 }

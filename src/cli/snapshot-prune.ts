@@ -10,7 +10,6 @@ import { addRetentionOptions, retentionPolicy, type RetentionFlags } from './ret
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
 import { warnOfStrays } from './snapshot-list.js';
 import { addStorageOptions, openStorageFrom, type StorageFlags } from './storage-options.js';
-import { printable } from '../core/printable.js';
 import { table } from './table.js';
 
 interface PruneFlags extends RetentionFlags, StorageFlags, OutputOptions {
@@ -39,12 +38,12 @@ async function prune(
   const storage = await openStorageFrom(location!, flags, context);
   const plan = await planPrune(context, storage, policy);
   warnOfStrays(context, plan.strays);
-  if (flags.plan === true) return { text: describePlan(plan), json: plan };
+  if (flags.plan === true) return { lines: describePlan(plan), json: plan };
   if (plan.remove.length + plan.orphans.length > 0) {
     await confirm(context, flags, describePlan(plan), `remove ${countOf(plan.remove)}`);
   }
   const pruned = await applyPrune(context, storage, plan);
-  return { text: flags.quiet === true ? '' : describePruned(pruned), json: pruned };
+  return { lines: flags.quiet === true ? [] : [describePruned(pruned)], json: pruned };
 }
 
 function policyOf(flags: RetentionFlags): RetentionPolicy {
@@ -58,17 +57,13 @@ function policyOf(flags: RetentionFlags): RetentionPolicy {
   });
 }
 
-function describePlan({ keep, remove }: PrunePlan): string {
+function describePlan({ keep, remove }: PrunePlan): readonly string[] {
   const rows = [
     ...keep.map(({ name, createdAt, reasons }) => ['keep', dayOf(createdAt), reasons.join(', '), name]),
     ...remove.toReversed().map(({ name, createdAt }) => ['remove', dayOf(createdAt), '', name]),
   ];
   const columns = [{ head: '' }, { head: 'TIME (UTC)' }, { head: 'WHY' }, { head: 'FILE' }];
-  const lines = table(
-    columns,
-    rows.map((row) => row.map(printable)),
-  );
-  return [...lines, `${countOf(remove)} to remove, ${keep.length} to keep.`].join('\n');
+  return [...table(columns, rows), `${countOf(remove)} to remove, ${keep.length} to keep.`];
 }
 
 const dayOf = (time: Date): string => time.toISOString().slice(0, 16).replace('T', ' ');

@@ -11,8 +11,7 @@ import { addConnectionOptions, connectOptionsFrom, type ConnectionFlags } from '
 import { addDataDirOption, type DataDirFlags } from './data-dir-options.js';
 import { addEncryptionOptions, encryptionFrom, type EncryptionFlags } from './encryption-options.js';
 import { ExitCode } from './exit-codes.js';
-import { infoLines } from './reporter.js';
-import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { addNetworkOptions, inform, runs, type CommandResult, type OutputOptions } from './run.js';
 import { recorded } from './save-record.js';
 import { refuseUnverifiable, verifySaved } from './save-verified.js';
 import { contentJson, describeArchive, describeSaved, savedJson } from './save-words.js';
@@ -57,8 +56,8 @@ export function addSave(snapshot: Command): void {
 
 async function save(context: Context, flags: SaveFlags): Promise<SaveResult> {
   const result = await saveFrom(context, flags);
-  if (flags.to === '-') infoLines(context.report, result.text);
-  return flags.to === '-' || flags.quiet === true ? { ...result, text: '' } : result;
+  if (flags.to === '-') inform(context, result.lines);
+  return flags.to === '-' || flags.quiet === true ? { ...result, lines: [] } : result;
 }
 
 async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult> {
@@ -81,7 +80,7 @@ async function saveFrom(context: Context, flags: SaveFlags): Promise<SaveResult>
   await verifySaved(context, result.saved.path, flags, encryption);
   return {
     ...result,
-    text: `${result.text}\n  verified`,
+    lines: [...result.lines, '  verified'],
     json: { ...(result.json as object), verified: true },
   };
 }
@@ -136,7 +135,7 @@ async function saveStopped(
     );
     return {
       ...result,
-      text: [result.text, ...describeStopped(members).map((line) => `  ${line}`)].join('\n'),
+      lines: [...result.lines, ...describeStopped(members).map((line) => `  ${line}`)],
       json: { ...(result.json as object), ...stoppedJson(members) },
       ...(warned && { exit: ExitCode.warnings }),
     };
@@ -152,14 +151,14 @@ function carryOut(context: Context, plan: SavePlan, format: SaveFormat): Promise
 async function plainResult(context: Context, plan: SavePlan): Promise<SaveResult> {
   const { savePlain } = await import('../snapshot/save-plain.js');
   const saved = await savePlain(context, plan);
-  return { text: describeSaved(saved), json: savedJson(saved), saved: { ...saved, keys: undefined } };
+  return { lines: describeSaved(saved), json: savedJson(saved), saved: { ...saved, keys: undefined } };
 }
 
 async function archiveResult(context: Context, plan: SavePlan): Promise<SaveResult> {
   const { saveArchive } = await import('../snapshot/save-archive.js');
   const saved = await saveArchive(context, plan);
   return {
-    text: describeArchive(saved),
+    lines: describeArchive(saved),
     json: { ...savedJson(saved), content: contentJson(saved) },
     saved: { ...saved, keys: saved.contents.keys },
   };

@@ -11,7 +11,8 @@ import {
   type RetentionFlags,
 } from './retention-options.js';
 import { runs, type CommandResult, type OutputOptions } from './run.js';
-import { checkedSaveOptions } from './unattended-options.js';
+import { apart } from './table.js';
+import { checkedSaveOptions, refuseOddWords } from './unattended-options.js';
 
 interface ScheduleFlags extends RetentionFlags, OutputOptions {
   readonly systemd?: boolean;
@@ -58,7 +59,7 @@ async function schedule(
   const files = await written(plan, flags);
   const { remarksOn } = await import('../snapshot/schedule/remarks.js');
   for (const remark of remarksOn(plan, existsSync)) report.warn(remark);
-  return { text: files.map(describeFile).join('\n'), json: { files } };
+  return { lines: apart(files.map(describeFile)), json: { files } };
 }
 
 interface WrittenFile {
@@ -87,7 +88,10 @@ async function written(plan: ScheduledSave, flags: ScheduleFlags): Promise<reado
   return [{ path: 'sensu-ferry-snapshot.yml', text: sensuChecks(plan) }];
 }
 
-const describeFile = ({ path, text }: WrittenFile): string => `# ${path}\n${text}`;
+const describeFile = ({ path, text }: WrittenFile): readonly string[] => [
+  `# ${path}`,
+  ...text.trimEnd().split('\n'),
+];
 
 function checkedKeepOptions(flags: RetentionFlags): readonly string[] {
   retentionPolicy(flags);
@@ -100,7 +104,9 @@ function checkedKeepOptions(flags: RetentionFlags): readonly string[] {
 function programFrom(path: string | undefined): readonly string[] {
   if (path === undefined) {
     const node = ['/usr/bin', '/bin'].includes(dirname(process.execPath)) ? [] : [process.execPath];
-    return [...node, resolve(process.argv[1]!)];
+    const program = [...node, resolve(process.argv[1]!)];
+    refuseOddWords(program);
+    return program;
   }
   if (isAbsolute(path) && /^[\w@%+=:,./ -]+$/.test(path)) return [path];
   throw usage(

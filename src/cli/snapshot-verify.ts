@@ -10,6 +10,7 @@ import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { openLiveStore, type StoreToRead } from './live-store.js';
 import { addSourceOptions, storeAccessFrom, type SourceFlags } from './source-options.js';
 import { addNetworkOptions, runs, type CommandResult, type OutputOptions } from './run.js';
+import { apart } from './table.js';
 import {
   describeUnverified,
   describeVerification,
@@ -71,9 +72,9 @@ async function verify(
     await live?.close();
   }
   return {
-    text: files
-      .map((file) => ('error' in file ? describeUnverified(file) : describeVerification(file)))
-      .join('\n\n'),
+    lines: apart(
+      files.map((file) => ('error' in file ? describeUnverified(file) : describeVerification(file))),
+    ),
     json: { ok: files.every(({ ok }) => ok), files: files.map(documentOf) },
     exit: worstExit(files),
   };

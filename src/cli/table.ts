@@ -19,3 +19,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
       .trimEnd(),
   );
 }
+
+/** Parts of several lines with an empty one between them. */
+export function apart(parts: readonly (readonly string[])[]): readonly string[] {
+  return parts.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
+}

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration } from '../core/duration.js';
 import { FerryError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 import { isInBucket } from '../storage/location.js';
 import type { Encryption } from '../snapshot/encryption.js';
 import { refuseEmpty } from './empty-options.js';
@@ -43,14 +44,7 @@ export async function checkedSaveOptions(
   args: readonly string[],
   example: string,
 ): Promise<readonly string[]> {
-  // A line break ends a line of a unit and of a crontab, and {{ }} is what Sensu replaces in commands.
-  const odd = args.find((word) => /\p{Cc}|\{\{/u.test(word));
-  if (odd !== undefined)
-    throw usage(
-      'WORD_UNUSABLE',
-      `The word ${JSON.stringify(odd)} cannot be scheduled.`,
-      'Leave out control characters and {{.',
-    );
+  refuseOddWords(args);
   const values = valuesOf(args, example);
   refuseSecrets(values);
   refusePrompts(values);
@@ -68,6 +62,21 @@ export async function checkedSaveOptions(
     throw usage('ENDPOINTS_MISSING', 'Among the options of snapshot save there is no --endpoints.', example);
   }
   return args;
+}
+
+/**
+ * A line break ends a line of a unit and of a crontab, and `{{ }}` is what Sensu replaces in commands. What is not
+ * printed as it is would be another word in what is printed.
+ * @throws FerryError WORD_UNUSABLE (`usage`)
+ */
+export function refuseOddWords(words: readonly string[]): void {
+  const odd = words.find((word) => printable(word) !== word || word.includes('{{'));
+  if (odd === undefined) return;
+  throw usage(
+    'WORD_UNUSABLE',
+    `The word ${JSON.stringify(odd)} cannot be scheduled.`,
+    'Leave out control characters, characters that are not visible, and {{.',
+  );
 }
 
 function valuesOf(args: readonly string[], example: string): SaveValues {

@@ -4,7 +4,6 @@ import type { StoreDiff } from '../snapshot/diff/diff.js';
 import type { Finding, LayerResult } from '../snapshot/verify/layers.js';
 import type { FileVerification } from '../snapshot/verify/verify.js';
 import { describeAgainst } from './diff-text.js';
-import { printable } from '../core/printable.js';
 
 /** What was found out about a file, and how a live store differs from it where that was asked. */
 export interface Verified extends FileVerification {
@@ -21,7 +20,7 @@ export interface Unverified {
 const indent = ' '.repeat(19);
 
 /** A line a layer, and what was found below it. */
-export function describeVerification(file: Verified): string {
+export function describeVerification(file: Verified): readonly string[] {
   const { path, ok, revision, keys, hashChecked, layers, against } = file;
   const verdict = ok ? (hashChecked ? 'ok' : 'ok as far as it can be told') : 'NOT OK';
   const content =
@@ -29,14 +28,14 @@ export function describeVerification(file: Verified): string {
       ? ''
       : `, revision ${revision}, ${formatCounted(keys, 'key')}`;
   return [
-    `${printable(path)}: ${verdict}${content}`,
+    `${path}: ${verdict}${content}`,
     ...layers.flatMap(describeLayer),
     ...(against === undefined ? [] : describeAgainst(against)),
-  ].join('\n');
+  ];
 }
 
-export function describeUnverified({ path, error }: Unverified): string {
-  return `${printable(path)}: cannot be verified: ${printable(error.message)} [${error.code}]\n  hint: ${printable(error.hint)}`;
+export function describeUnverified({ path, error }: Unverified): readonly string[] {
+  return [`${path}: cannot be verified: ${error.message} [${error.code}]`, `  hint: ${error.hint}`];
 }
 
 const statusWords: Readonly<Record<LayerResult['status'], string>> = {
@@ -54,7 +53,7 @@ function describeLayer({ layer, status, counts, notes, findings, found }: LayerR
   const head = `  ${layer.padEnd(8)} ${statusWords[status].padEnd(8)}${[...wrong, ...numbers].join(', ')}`;
   const more = found > findings.length ? [`and ${formatCount(found - findings.length)} more`] : [];
   const below = [...findings.map(describeFinding), ...more, ...notes.map((note) => `note: ${note}`)];
-  return [head.trimEnd(), ...below.map((line) => `${indent}${printable(line)}`)];
+  return [head.trimEnd(), ...below.map((line) => `${indent}${line}`)];
 }
 
 function describeFinding({ what, page, offset, revision, key }: Finding): string {

@@ -9,9 +9,12 @@ export function printable(text: string): string {
   return text.replace(orders, '\u{fffd}');
 }
 
-/** For text of several lines, whose parts were made printable one by one. */
-export function printableLines(text: string): string {
-  return text.replace(orders, (order) => (order === '\n' ? order : '\u{fffd}'));
+/**
+ * What a terminal gets of words of ours and of names in them. A name that has a line break in it stays on the line
+ * that it is named on: so words of several lines are lists, and never made one text before this.
+ */
+export function printableLines(lines: readonly string[]): string {
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
 /** The same JSON with such characters written as numbers: JSON itself does so with the first 32 only. */

@@ -1,4 +1,3 @@
-import { printable } from '../core/printable.js';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
@@ -229,30 +228,30 @@ export function refuseUnfit(plan: MigrationPlan): void {
 
 const order: readonly Severity[] = ['refusal', 'warning', 'note'];
 
-function describeFindings(findings: readonly Finding[]): string {
-  if (findings.length === 0) return 'Preflight found nothing to say.';
+function describeFindings(findings: readonly Finding[]): readonly string[] {
+  if (findings.length === 0) return ['Preflight found nothing to say.'];
   const lines = order.flatMap((severity) =>
     findings
       .filter((finding) => finding.severity === severity)
-      .map(
-        ({ code, sentence, remedy }) =>
-          `  ${severity.padEnd(8)}${printable(sentence)} [${code}]\n          -> ${printable(remedy)}`,
-      ),
+      .flatMap(({ code, sentence, remedy }) => [
+        `  ${severity.padEnd(8)}${sentence} [${code}]`,
+        `          -> ${remedy}`,
+      ]),
   );
-  return ['Preflight:', ...lines].join('\n');
+  return ['Preflight:', ...lines];
 }
 
-export function describePlan(plan: MigrationPlan): string {
-  return [describeFindings(plan.findings), '', describeSteps(plan)].join('\n');
+export function describePlan(plan: MigrationPlan): readonly string[] {
+  return [...describeFindings(plan.findings), '', ...describeSteps(plan)];
 }
 
-export function describeSteps(plan: MigrationPlan): string {
+export function describeSteps(plan: MigrationPlan): readonly string[] {
   const { sourceFacts, targetFacts, downtime } = plan;
-  const steps = plan.steps.map(
-    ({ title, changes, downtime: away }, index) =>
-      `  ${index + 1}. ${title}${away ? '   (backend away)' : ''}\n     ${changes}`,
-  );
-  const grants = plan.grants?.map((what) => printable(`  - ${what}`)) ?? [];
+  const steps = plan.steps.flatMap(({ title, changes, downtime: away }, index) => [
+    `  ${index + 1}. ${title}${away ? '   (backend away)' : ''}`,
+    `     ${changes}`,
+  ]);
+  const grants = plan.grants?.map((what) => `  - ${what}`) ?? [];
   return [
     sourceFacts &&
       `From: embedded etcd ${sourceFacts.etcdVersion} at ${plan.source.endpoints.join(', ')}, ` +
@@ -271,7 +270,5 @@ export function describeSteps(plan: MigrationPlan): string {
           `The backend will be away for about ${formatDuration(downtime.least)} to ${formatDuration(downtime.most)}.`,
           'Until the new configuration is in place, any failure starts it again on its untouched embedded store.',
         ]),
-  ]
-    .filter((line) => line !== undefined)
-    .join('\n');
+  ].filter((line) => line !== undefined);
 }

@@ -1,4 +1,3 @@
-import { printable } from '../core/printable.js';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../core/units.js';
 import { outsideRoot } from '../sensu/key-space.js';
 import { loginWords, type BackendLogin } from '../rbac/login.js';
@@ -71,7 +70,7 @@ function describeSums({ prefix, keys, bytes }: PrefixSums): string {
   return `  ${formatCount(keys).padStart(10)}  ${formatBytes(bytes).padStart(10)}  ${prefix}`;
 }
 
-export function describeReport(report: MigrationReport): string {
+export function describeReport(report: MigrationReport): readonly string[] {
   const { snapshot, grants, load, difference, start, verify, watch, configure } = report.facts;
   return [
     `Migrated to ${report.endpoints.join(', ')}. The backend logs in there ${loginWords(report.login)}.`,
@@ -86,8 +85,8 @@ export function describeReport(report: MigrationReport): string {
       ? undefined
       : `Content digest of what was carried, in both stores: ${verify.digest.lasting}`,
     '',
-    `Users carried with their passwords: ${snapshot.users.map(printable).join(', ') || 'none'}`,
-    `API keys carried: ${snapshot.apiKeys.map(({ owner, hint }) => printable(`${hint} (${owner})`)).join(', ') || 'none'}`,
+    `Users carried with their passwords: ${snapshot.users.join(', ') || 'none'}`,
+    `API keys carried: ${snapshot.apiKeys.map(({ owner, hint }) => `${hint} (${owner})`).join(', ') || 'none'}`,
     '',
     'Carried, as counted in the safety snapshot:',
     ...report.carried.map(describeSums),
@@ -107,7 +106,5 @@ export function describeReport(report: MigrationReport): string {
     '',
     'Next:',
     ...report.next.map((line) => `  - ${line}`),
-  ]
-    .filter((line) => line !== undefined)
-    .join('\n');
+  ].filter((line) => line !== undefined);
 }

@@ -1,4 +1,3 @@
-import { printable } from '../core/printable.js';
 import type { Context } from '../core/context.js';
 import type { BackendStanding } from './backend-standing.js';
 import { strategyFor } from './copy-strategy.js';
@@ -21,10 +20,10 @@ export async function lookAtRun(context: Context, runDirectory: string): Promise
   return { run, standing, worker: await findWorker(runDirectory) };
 }
 
-export function describeStatus({ run, standing, worker }: RunStatus): string {
+export function describeStatus({ run, standing, worker }: RunStatus): readonly string[] {
   const state = worker === undefined ? stateOf(run, standing) : `${worker} is working on it`;
-  const error = run.lastError === undefined ? [] : [`Last error: ${printable(run.lastError)}`];
-  return [standing.sentence, '', ...describeSteps(run), `State: ${state}.`, ...error].join('\n');
+  const error = run.lastError === undefined ? [] : [`Last error: ${run.lastError}`];
+  return [standing.sentence, '', ...describeSteps(run), `State: ${state}.`, ...error];
 }
 
 function describeSteps(run: RunState): string[] {
@@ -55,7 +54,7 @@ function stateOf(run: RunState, { serves }: BackendStanding): string {
   }
 }
 
-export function describeResumePlan({ run, standing }: SeenRun): string {
+export function describeResumePlan({ run, standing }: SeenRun): readonly string[] {
   const { steps } = strategyFor(run.settings);
   const begun = steps.findIndex(({ id }) => run.facts[id] === undefined);
   const from = run.started.has('stop') && run.facts.start === undefined ? 'stop' : steps[begun]?.id;
@@ -69,10 +68,15 @@ export function describeResumePlan({ run, standing }: SeenRun): string {
     ...steps.slice(first).map(({ title }) => `  - ${title}`),
     ...commandsAndFiles(run),
     ...(run.warnings.length > 0 ? ['Its plan warned:', ...run.warnings.map(asPoint)] : []),
-  ].join('\n');
+  ];
 }
 
-export function describeRollbackPlan({ run, standing, keepsRunning, written }: RollbackPlan): string {
+export function describeRollbackPlan({
+  run,
+  standing,
+  keepsRunning,
+  written,
+}: RollbackPlan): readonly string[] {
   const { backendConfig, envFile } = run.settings;
   const files = `  - Put ${backendConfig} and ${envFile} back as they were before the migration`;
   const commands = [
@@ -91,10 +95,10 @@ export function describeRollbackPlan({ run, standing, keepsRunning, written }: R
     ...(keepsRunning ? [files, '  - Leave the backend alone: it runs on its embedded store'] : commands),
     ...commandsAndFiles(run),
     ...describeWritten(written),
-  ].join('\n');
+  ];
 }
 
-const asPoint = (sentence: string): string => `  - ${printable(sentence)}`;
+const asPoint = (sentence: string): string => `  - ${sentence}`;
 
 /** What is run and written, mostly as root: to be seen before the question. */
 function commandsAndFiles({ settings }: RunState): string[] {
@@ -104,11 +108,11 @@ function commandsAndFiles({ settings }: RunState): string[] {
     `  start command  ${settings.startCommand}`,
     `  backend.yml    ${settings.backendConfig}`,
     `  environment    ${settings.envFile}`,
-  ].map(printable);
+  ];
 }
 
-export function describeRollback({ standing, runDirectory, written }: RolledBack): string {
+export function describeRollback({ standing, runDirectory, written }: RolledBack): readonly string[] {
   const lead =
     standing.serves === 'embedded' ? 'The backend runs on its embedded store again.' : standing.sentence;
-  return [`${lead} The run in ${runDirectory} has ended.`, ...describeWritten(written)].join('\n');
+  return [`${lead} The run in ${runDirectory} has ended.`, ...describeWritten(written)];
 }

@@ -101,7 +101,7 @@ export function verdictOf({ proofs, watch }: Verification): FailureKind | 'warni
   );
 }
 
-export function describeVerification(verification: Verification): string {
+export function describeVerification(verification: Verification): readonly string[] {
   const { proofs, watch, runDirectory } = verification;
   const verdict = verdictOf(verification);
   return [
@@ -113,5 +113,5 @@ export function describeVerification(verification: Verification): string {
     ...(verdict === undefined || verdict === 'warnings'
       ? []
       : ['', `To go back: sensu-ferry migrate rollback --run-dir ${runDirectory}`]),
-  ].join('\n');
+  ];
 }

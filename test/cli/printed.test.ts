@@ -2,9 +2,10 @@ import { PassThrough } from 'node:stream';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { toJson } from '../../src/cli/run.js';
-import { createReporter, infoLines } from '../../src/cli/reporter.js';
+import { inform, toJson } from '../../src/cli/run.js';
+import { createReporter } from '../../src/cli/reporter.js';
 import { printable, printableLines } from '../../src/core/printable.js';
+import { failed, describeProofs, proven } from '../../src/migrate/proof.js';
 import { describeFinding } from '../../src/rbac/describe.js';
 import { grantCommand, nameWord } from '../../src/rbac/etcdctl-words.js';
 import { ferry, testFolder } from './ferry.js';
@@ -18,8 +19,9 @@ describe('names and errors', () => {
   it('give no orders and make no lines', () => {
     expect(printable(hostile)).not.toMatch(orders);
     expect(printable(hostile)).not.toContain('\n');
-    expect(printableLines(hostile)).not.toMatch(orders);
-    expect(printableLines('one\ntwo')).toBe('one\ntwo');
+    expect(printableLines([hostile])).not.toMatch(orders);
+    expect(printableLines(['one', hostile, 'two']).split('\n')).toHaveLength(4);
+    expect(printableLines([])).toBe('');
   });
 
   it.each([false, true])('of reports are one line each (as JSON: %s)', async (json) => {
@@ -36,7 +38,7 @@ describe('names and errors', () => {
   it('leave a report of several lines its lines', async () => {
     const stream = new PassThrough() as unknown as NodeJS.WriteStream;
     const reporter = await createReporter({ quiet: false, json: false, env: {} }, stream);
-    infoLines(reporter, 'Dumped 2 resources.\nNothing is lost.');
+    inform({ report: reporter } as never, ['Dumped 2 resources.', 'Nothing is lost.']);
     reporter.close();
     expect(String(stream.read())).toBe('Dumped 2 resources.\nNothing is lost.\n');
   });
@@ -53,7 +55,38 @@ describe('names and errors', () => {
     const command = grantCommand("x' $(id)\n", { access: 'read', key: Buffer.from('/sensu.io') });
     expect(command).toBe(String.raw`etcdctl role grant-permission $'x\x27 $(id)\x0a' read /sensu.io`);
     const finding = { severity: 'warning', code: 'X', sentence: hostile, remedy: hostile } as const;
-    expect(describeFinding(finding as never).split('\n')).toHaveLength(2);
+    expect(
+      printableLines(describeFinding(finding as never))
+        .trimEnd()
+        .split('\n'),
+    ).toHaveLength(2);
+  });
+
+  it('of plans, proofs and reports are one line each, which a reporter says one by one', () => {
+    const said: string[] = [];
+    const report = { info: (line: string) => void said.push(line), warn: () => undefined };
+    inform({ report } as never, describeProofs([proven(hostile, hostile), failed(hostile, hostile)]));
+    expect(said).toHaveLength(2);
+    expect(printableLines(said)).not.toMatch(orders);
+  });
+
+  it.each([
+    ['snapshot', 'list', hostile, hostile],
+    ['snapshot', 'inspect', 'x', `--${hostile}`],
+    ['snapshot', 'diff', 'x', 'y', '--limit', hostile],
+    ['rbac', 'plan', '--profile', hostile],
+    [hostile],
+  ])('of the command line arrive without their orders in what is wrong with it: %j', async (...words) => {
+    const { code, stderr } = await ferry(words);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: /);
+    expect(stderr).not.toMatch(orders);
+    expect(stderr).not.toMatch(/^error: all is well/m);
+  });
+
+  it('of an option that was meant stay on a line of their own', async () => {
+    const { stderr } = await ferry(['snapshot', 'inspect', 'x', '--show-secret']);
+    expect(stderr).toMatch(/^\(Did you mean --show-secrets\?\)$/m);
   });
 
   it.each([

@@ -139,6 +139,7 @@ describe('snapshot schedule refuses what cannot run unattended', () => {
     ['SAVE_OPTION_UNKNOWN', [...good, 'stray']],
     ['DURATION_UNUSABLE', [...good, '--timeout', 'soon']],
     ['WORD_UNUSABLE', [...good, '--name', 'two\nlines']],
+    ['WORD_UNUSABLE', [...good, '--name', 'hid\u202eden']],
   ])('%s: %j', async (name, save) => {
     const ended = await ferry(['snapshot', 'schedule', '--cron', '--', ...save]);
     expectFailure(ended, 2, name);

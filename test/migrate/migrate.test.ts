@@ -54,7 +54,7 @@ describe('migrate embedded-to-external', () => {
     expect((await filesOf(host)).envFile).toBe(before.envFile);
     expect(await client.auth.userRoles('client')).toEqual(['sensu_readwrite']);
     expect(await client.auth.users()).not.toContain('sensu');
-    expect(describeReport(report)).toContain('Create the user client without a password');
+    expect(describeReport(report).join('\n')).toContain('Create the user client without a password');
     await nothingSecretIsLeft(host);
 
     await rollbackMigration(testContext(), host.runDirectory);
@@ -167,7 +167,7 @@ describe('migrate embedded-to-external', () => {
     const codes = plan.findings.map(({ code }) => code);
     expect(codes).toEqual(expect.arrayContaining(['TARGET_QUOTA_TOO_SMALL', 'COMPACTION']));
     // Of a plan that is refused, a downtime would be told that never comes.
-    expect(describePlan(plan)).not.toContain('will be away');
+    expect(describePlan(plan).join('\n')).not.toContain('will be away');
     expect(planDocument(plan)).toMatchObject({ downtimeSeconds: null });
     expect(plan.grants).toContain('Grant sensu_readwrite read /sensu.io');
     expect(await filesOf(host)).toEqual(before);

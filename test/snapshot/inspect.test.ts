@@ -1,3 +1,4 @@
+import { printableLines } from '../../src/core/printable.js';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,14 +56,18 @@ describe('a data directory after a crash', () => {
     expect(inspection).toMatchObject({ kind: 'data-directory', size: undefined, status: undefined });
     expect(inspection.contents).toMatchObject({ keys: 2569, revision: 2982n });
     expect(inspection.replay).toMatchObject({ dbRevision: 2927n });
-    expect(describeInspection(inspection, false)).toContain('would lack 55 revisions');
+    expect(shownWords(inspection, false)).toContain('would lack 55 revisions');
     expect(inspectionJson(inspection, false)).toMatchObject({ replay: { dbRevision: '2927' } });
   });
 });
 
+/** As a terminal gets it. */
+const shownWords = (...asked: Parameters<typeof describeInspection>): string =>
+  printableLines(describeInspection(...asked));
+
 describe('in words', () => {
   it('it lists prefixes, users and ids in lines of one width', async () => {
-    const text = describeInspection(await snapshot('cluster3-6.12.0'), false);
+    const text = shownWords(await snapshot('cluster3-6.12.0'), false);
     const status = JSON.parse(readFileSync(fixture('cluster3-6.12.0/snapshot.status.json'), 'utf8')) as {
       hash: number;
     };
@@ -80,11 +85,11 @@ describe('in words', () => {
 
   it('it shortens API keys to a hint unless they are asked for', async () => {
     const inspection = await snapshot('cluster3-6.12.0');
-    const shown = [describeInspection(inspection, false), json(inspectionJson(inspection, false))];
+    const shown = [shownWords(inspection, false), json(inspectionJson(inspection, false))];
     for (const key of secretKeys) {
       expect(shown.filter((text) => text.includes(key))).toEqual([]);
       expect(shown.every((text) => text.includes(`…${key.slice(-4)}`))).toBe(true);
-      expect(describeInspection(inspection, true)).toContain(key);
+      expect(shownWords(inspection, true)).toContain(key);
       expect(json(inspectionJson(inspection, true))).toContain(key);
     }
   });
@@ -92,14 +97,14 @@ describe('in words', () => {
   it('it gives no orders of the store to the terminal', async () => {
     const inspection = await snapshot('cluster3-6.12.0');
     const users = [{ username: 'a\u001b[2Jb\nc', groups: [], disabled: false, hasPassword: false }];
-    const text = describeInspection({ ...inspection, contents: { ...inspection.contents, users } }, false);
+    const text = shownWords({ ...inspection, contents: { ...inspection.contents, users } }, false);
     expect(text).not.toContain('\u001b');
     expect(text).toMatch(/^a.\[2Jb.c +no password$/mu);
   });
 
   it('it warns of what an operator must look at', async () => {
     const inspection = await snapshot('cluster3-6.12.0');
-    const text = describeInspection(
+    const text = shownWords(
       {
         ...inspection,
         contents: { ...inspection.contents, outsideRoot: 2, unreadable: ['user bob'] },
