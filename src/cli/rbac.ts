@@ -110,7 +110,7 @@ async function appliedResult(plan: RbacPlan): Promise<CommandResult> {
   const count = plan.steps.length;
   const lines = [
     ...plan.findings.flatMap(describeFinding),
-    `Done: ${formatCounted(count, 'change')} made. Prove it with: sensu-ferry rbac verify`,
+    `Done: ${formatCounted(count, 'change')} made. Prove it with rbac verify, at the same --endpoints.`,
   ];
   return { lines, json: { applied: true, ...rbacPlanDocument(plan) }, exit: exitOf(plan) };
 }

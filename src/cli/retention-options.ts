@@ -17,7 +17,7 @@ export function addRetentionOptions(command: Command): Command {
     .option('--keep-daily <n>', 'keep the newest of each of so many days')
     .option('--keep-weekly <n>', 'keep the newest of each of so many weeks')
     .option('--keep-monthly <n>', 'keep the newest of each of so many months')
-    .option('--keep-within <duration>', 'keep all that are younger, such as 30d');
+    .option('--keep-within <duration>', 'keep the newest and all that are up to so much older, such as 30d');
 }
 
 /** Empty when no option is given. */

@@ -12,7 +12,7 @@ export interface RetentionPolicy {
   /** The same of weeks, which begin on Monday. */
   readonly weekly?: number;
   readonly monthly?: number;
-  /** Those younger than so many milliseconds. */
+  /** The newest, and those that are older by so many milliseconds at most: a stop of the backups removes none. */
   readonly within?: number;
 }
 
