@@ -74,6 +74,22 @@ export async function putBackConfigFile(
   }
 }
 
+/** Removes a configuration file that was not there before, and keeps beside it what `keep` makes of its content. */
+export async function removeConfigFile(
+  path: string,
+  now: Date,
+  { keep }: Required<Pick<ReplaceOptions, 'keep'>>,
+): Promise<void> {
+  // Left by a run that was killed while it wrote it; it may hold a password.
+  await rm(`${path}.part`, { force: true });
+  const old = await statFile(path);
+  if (old === undefined) return;
+  // A full disk must not stop the way back: what holds a password goes all the same.
+  await keepPart(path, old, now, { keep }).catch(() => undefined);
+  await rm(path, { force: true });
+  await syncDirectory(dirname(path));
+}
+
 /** The old file, or what is to be kept of it, beside the new one. */
 async function keepPart(
   path: string,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,6 +110,22 @@ async function nothingIsHalf(place: string): Promise<void> {
 }
 
 describe('the switch of the files', () => {
+  it.each([
+    { added: '', kept: [] },
+    { added: 'HTTPS_PROXY="http://proxy:3128"\n', kept: ['HTTPS_PROXY="http://proxy:3128"\n'] },
+  ])('taken back where there was no environment file: keeps of it $kept.length lines', async (expected) => {
+    const place = await stage('absent');
+    const environment = join(place, 'etc', 'environment');
+    await rm(environment);
+    await configureStep.run(stepHere(place));
+    await appendFile(environment, expected.added);
+    await configureStep.undo!(stepHere(place));
+    const names = (await readdir(join(place, 'etc'))).filter((name) => name.startsWith('environment'));
+    expect(await Promise.all(names.map((name) => textOf(place, name)))).toEqual(expected.kept);
+    for (const name of names) expect((await stat(join(place, 'etc', name))).mode & 0o777).toBe(0o600);
+    await nothingIsHalf(place);
+  });
+
   it('killed at any change: the files are whole, and the step can be gone on with and taken back', async () => {
     const changes = await changesOf();
     expect(changes.length).toBeGreaterThan(15);

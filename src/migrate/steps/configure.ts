@@ -1,8 +1,8 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.js';
 import type { Credentials } from '../../etcd/client.js';
 import { rewriteBackendYml, type RewrittenYml } from '../../sensu/backend-yml.js';
-import { putBackConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
+import { putBackConfigFile, removeConfigFile, replaceConfigFile } from '../../sensu/config-file.js';
 import { mergeEnvironment, withoutVariables, type MergedEnvironment } from '../../sensu/environment-file.js';
 import { dropUnfinishedOriginal, keepOriginal, readOriginal, readOriginalMode } from '../originals.js';
 import type { Step, StepContext, UndoContext } from '../strategy.js';
@@ -85,9 +85,11 @@ async function restore(
   await dropUnfinishedOriginal(runDirectory, name);
   const original = await readOriginal(runDirectory, name);
   if (original === 'not-kept') return;
-  if (original === undefined)
-    await Promise.all([path, `${path}.part`].map((each) => rm(each, { force: true })));
-  else {
+  const nothing = Buffer.alloc(0);
+  if (original === undefined) {
+    const keep = (switched: Buffer) => withoutLogin(switched, nothing);
+    await removeConfigFile(path, context.clock.now(), { keep });
+  } else {
     const mode = await readOriginalMode(runDirectory, name);
     await putBackConfigFile(path, original, context.clock.now(), {
       ...(mode !== undefined && { mode }),
