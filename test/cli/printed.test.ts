@@ -9,11 +9,7 @@ import { failed, describeProofs, proven } from '../../src/migrate/proof.js';
 import { describeFinding } from '../../src/rbac/describe.js';
 import { grantCommand, nameWord } from '../../src/rbac/etcdctl-words.js';
 import { ferry, testFolder } from './ferry.js';
-
-/** Orders of seven bits and of eight, another direction of writing, and a line that is not ours. */
-const hostile = 'a\x1b]0;owned\x07\x1b[2Jb\x9b31m\u202ec\r\nerror: all is well';
-// eslint-disable-next-line no-control-regex -- the characters that must not arrive
-const orders = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e]/;
+import { expectHarmless, hostile, orders } from './hostile-words.js';
 
 describe('names and errors', () => {
   it('give no orders and make no lines', () => {
@@ -71,17 +67,15 @@ describe('names and errors', () => {
   });
 
   it.each([
-    ['snapshot', 'list', hostile, hostile],
     ['snapshot', 'inspect', 'x', `--${hostile}`],
     ['snapshot', 'diff', 'x', 'y', '--limit', hostile],
     ['rbac', 'plan', '--profile', hostile],
     [hostile],
   ])('of the command line arrive without their orders in what is wrong with it: %j', async (...words) => {
-    const { code, stderr } = await ferry(words);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/^error: /);
-    expect(stderr).not.toMatch(orders);
-    expect(stderr).not.toMatch(/^error: all is well/m);
+    const ended = await ferry(words);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/^error: /);
+    expectHarmless(ended);
   });
 
   it('of an option that was meant stay on a line of their own', async () => {
@@ -97,10 +91,8 @@ describe('names and errors', () => {
   ])('of files arrive on the terminal without their orders: %s %s', async (...command) => {
     const path = join(await testFolder(), hostile.replaceAll('/', ''));
     await writeFile(path, hostile);
-    const { code, stdout, stderr } = await ferry([...command, path]);
-    expect(code).not.toBe(0);
-    expect(stdout + stderr).toContain('owned');
-    expect(stdout + stderr).not.toMatch(orders);
-    expect(stderr).not.toMatch(/^error: all is well/m);
+    const ended = await ferry([...command, path]);
+    expect(ended.code).not.toBe(0);
+    expectHarmless(ended);
   });
 });
