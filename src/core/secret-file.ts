@@ -5,6 +5,9 @@ import { readFileOrPipe } from './file-or-pipe.js';
 
 const largestSecret = 64 * 1024;
 
+/** A secret that is given in the place of the path of its file. */
+const secretTexts = /-----BEGIN |AGE-SECRET-KEY-/;
+
 /**
  * A password, API key or the like from a file, or from standard input for `-`. One line end at the end of it
  * is not part of the secret. `what` names it in errors; the secret itself never is.
@@ -25,12 +28,23 @@ export async function isReadableByOthers(path: string): Promise<boolean> {
 /** All of a file with secrets, or of standard input for `-`. */
 export async function readSmallSecretFile(path: string, what: string): Promise<string> {
   if (path === '-') return text(process.stdin);
+  if (secretTexts.test(path)) throw textForPath(what);
   try {
     return (await readFileOrPipe(path, largestSecret)).toString('utf8');
   } catch (error) {
     if (systemCode(error) === 'EFBIG') throw unusable(path, what, 'is larger than 64 KiB');
     throw unusable(path, what, `cannot be read (${systemCode(error) ?? 'unknown error'})`, error);
   }
+}
+
+/** Which is not repeated. */
+function textForPath(what: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'SECRET_FILE_UNUSABLE',
+    message: `Expected the path of a file with the ${what}, not its text.`,
+    hint: 'Write the text into a file that only you can read, and give its path. What was on a command line is no longer a secret.',
+  });
 }
 
 function unusable(path: string, what: string, fault: string, cause?: unknown): FerryError {

@@ -48,6 +48,7 @@ async function readCertificates(path: string, option: string): Promise<Buffer> {
 
 /** A PEM file that an option names. @throws FerryError TLS_FILE_UNUSABLE (`usage`) */
 export async function readPem(path: string, option: string): Promise<Buffer> {
+  if (path.includes('-----BEGIN ')) throw textForPath(option);
   let content: Buffer;
   try {
     content = await readFileOrPipe(path, largestPem);
@@ -56,6 +57,16 @@ export async function readPem(path: string, option: string): Promise<Buffer> {
   }
   if (!content.includes('-----BEGIN ')) throw notPem(path, option, 'is not a PEM file');
   return content;
+}
+
+/** Which is not repeated: it may be a key. */
+function textForPath(option: string): FerryError {
+  return new FerryError({
+    kind: 'usage',
+    code: 'TLS_FILE_UNUSABLE',
+    message: `${option} takes the path of a PEM file, not the text of one.`,
+    hint: 'Write the text into a file that only you can read, and give its path. A key that was on a command line is no longer a secret.',
+  });
 }
 
 function notPem(path: string, option: string, fault: string): FerryError {

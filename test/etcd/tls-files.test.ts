@@ -41,3 +41,16 @@ test.each(['cacert', 'cert'] as const)(
     });
   },
 );
+
+test.each(['cacert', 'key'] as const)(
+  'the text of a file in the place of its path is not repeated by --%s',
+  async (option) => {
+    const text = '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----';
+    const paths = option === 'cacert' ? { cacert: text } : { cert: '/etc/ssl/client.pem', key: text };
+    await expect(readTlsFiles(paths)).rejects.toMatchObject({
+      kind: 'usage',
+      code: 'TLS_FILE_UNUSABLE',
+      message: `--${option} takes the path of a PEM file, not the text of one.`,
+    });
+  },
+);

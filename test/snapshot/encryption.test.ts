@@ -247,3 +247,10 @@ describe('keys', () => {
     });
   });
 });
+
+it('an identity in the place of the path of its file is not repeated', async () => {
+  await expect(readIdentityFile('AGE-SECRET-KEY-1QQPZRY9X8')).rejects.toMatchObject({
+    code: 'SECRET_FILE_UNUSABLE',
+    message: 'Expected the path of a file with the identities, not its text.',
+  });
+});
