@@ -4,7 +4,7 @@ import { FerryError } from '../core/errors.js';
 import type { Storage, StoredFile } from '../storage/storage.js';
 import { readManifest } from './archive-tail.js';
 import { factsInName } from './file-name.js';
-import { isLockFile } from './lock.js';
+import { isLockFile } from './lock-files.js';
 import {
   isSame,
   pinnedName,

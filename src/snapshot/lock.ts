@@ -1,17 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { buffer } from 'node:stream/consumers';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { identifyThisProcess, lookForProcess } from '../core/process-identity.js';
-import {
-  lockNumber,
-  NumberedLock,
-  type InTheWay,
-  type LockFiles,
-  type SeenLock,
-} from '../core/numbered-lock.js';
+import { NumberedLock, type InTheWay, type SeenLock } from '../core/numbered-lock.js';
 import type { Storage } from '../storage/storage.js';
+import { isDenied, lockName, StoredLockFiles } from './lock-files.js';
 import type { Holder } from './lock-holder.js';
 
 /** One run at a time has it. How two never do: docs/decisions/0004-locks-on-storages.md. */
@@ -29,12 +23,7 @@ export interface LockTimes {
 
 const usual: LockTimes = { refreshMs: 60_000, staleMs: 15 * 60_000 };
 
-const prefix = 'sensu-ferry.lock';
-const probeName = `${prefix}-clock`;
-
-export const isLockFile = (name: string): boolean => name.startsWith(prefix);
-
-/** @throws FerryError LOCKED (`locked`), naming who has it */
+/** @throws FerryError LOCKED (`locked`), naming who has it; S3_LIST_INCOMPLETE (`failed`) */
 export async function takeLock(
   { clock, signal }: Pick<Context, 'clock' | 'signal'>,
   storage: Storage,
@@ -51,10 +40,13 @@ export async function takeLock(
   const isDead = (seen: SeenLock): Promise<boolean> => isAbandoned(files, seen, times.staleMs, signal);
   const lock = new NumberedLock(files, content, isDead);
   const other = await lock.take(signal);
-  if (other !== undefined) throw await locked(storage, other, times.staleMs);
+  if (other !== undefined) {
+    if (other.lock === undefined) await files.refuseUnlisted(other.number, signal);
+    throw await locked(storage, other, times.staleMs);
+  }
   const refresh = async (stop: AbortSignal): Promise<boolean> => {
     const number = await lock.held(stop);
-    if (number !== undefined) await storage.put(nameOf(number), content, stop);
+    if (number !== undefined) await storage.put(lockName(number), content, stop);
     return number !== undefined;
   };
   return keep({ location: storage.location, lock, refresh }, times.refreshMs, signal);
@@ -129,70 +121,6 @@ function keep({ location, lock, refresh }: Kept, refreshMs: number, signal: Abor
   };
 }
 
-const nameOf = (number: number): string => `${prefix}.${number}`;
-
-/** The files of a lock among the snapshots. */
-class StoredLockFiles implements LockFiles {
-  readonly #storage: Storage;
-  readonly #token: string;
-
-  constructor(storage: Storage, token: string) {
-    this.#storage = storage;
-    this.#token = token;
-  }
-
-  async list(signal: AbortSignal): Promise<readonly SeenLock[]> {
-    const locks: SeenLock[] = [];
-    for await (const { name, modifiedAt } of this.#storage.list(signal)) {
-      const number = lockNumber(name, prefix);
-      if (number === undefined) continue;
-      const content = await this.read(number, signal);
-      if (content !== undefined) locks.push({ number, content, modifiedAt });
-    }
-    return locks;
-  }
-
-  async read(number: number, signal: AbortSignal): Promise<Buffer | undefined> {
-    try {
-      return await buffer(this.#storage.read(nameOf(number), signal, { start: 0, end: 65_536 }));
-    } catch (error) {
-      if (error instanceof FerryError && error.code === 'STORED_FILE_MISSING') return undefined;
-      // That of another user, who is judged by its age like any whose lock says nothing.
-      if (error instanceof FerryError && error.code === 'LOCATION_UNREADABLE') return Buffer.alloc(0);
-      throw error;
-    }
-  }
-
-  make(number: number, content: Buffer, signal: AbortSignal): Promise<boolean> {
-    return this.#storage.putIfAbsent(nameOf(number), content, signal);
-  }
-
-  /** Who may write but not remove leaves it; its number does not matter once its process has ended. */
-  async remove(number: number, signal: AbortSignal): Promise<void> {
-    await this.#storage.remove(nameOf(number), signal).catch((error: unknown) => {
-      if (!isDenied(error)) throw error;
-    });
-  }
-
-  /**
-   * By the storage's own clock: those of two hosts may differ by more than a lock lives. Undefined where it does not
-   * list what was just written.
-   */
-  async now(signal: AbortSignal): Promise<Date | undefined> {
-    for (let attempt = 0; attempt < 20; attempt += 1) {
-      await this.#storage.put(probeName, Buffer.from(this.#token), signal);
-      let time: Date | undefined;
-      for await (const { name, modifiedAt } of this.#storage.list(signal)) {
-        if (name === probeName) time = modifiedAt;
-      }
-      await this.#storage.remove(probeName, signal);
-      // Undefined when another run that asked for the time has removed it.
-      if (time !== undefined) return time;
-    }
-    return undefined;
-  }
-}
-
 /**
  * Its process is gone, or it was not refreshed for long, even if a process runs that it names: a lock that somebody has
  * planted may name any. A time in the future is as old as one in the past.
@@ -210,16 +138,12 @@ async function isAbandoned(
   return now !== undefined && Math.abs(now.getTime() - modifiedAt.getTime()) >= staleMs;
 }
 
-function isDenied(error: unknown): boolean {
-  return error instanceof FerryError && error.code === 'S3_ACCESS_DENIED';
-}
-
 async function locked(storage: Storage, { number, lock }: InTheWay, staleMs: number): Promise<FerryError> {
   const { parseHolder } = await import('./lock-holder.js');
   const holder = lock && parseHolder(lock.content);
   const who =
     holder === undefined ? 'Another run' : `Process ${holder.pid} on ${holder.host} (since ${holder.since})`;
-  const file = storage.pathOf(nameOf(number));
+  const file = storage.pathOf(lockName(number));
   return new FerryError({
     kind: 'locked',
     code: 'LOCKED',

@@ -6,7 +6,13 @@ import type { Destination } from './save-plan.js';
 const unfinishedMs = 24 * 3_600_000;
 
 /** What a destination that takes a backup may answer all the same when it is asked for what others have left. */
-const notTold: readonly string[] = ['S3_ACCESS_DENIED', 'S3_NOT_SUPPORTED', 'S3_FAILED'];
+const notTold: readonly string[] = [
+  'S3_ACCESS_DENIED',
+  'S3_ANSWER_STRANGE',
+  'S3_FAILED',
+  'S3_NOT_SUPPORTED',
+  'S3_UPLOADS_NOT_LISTED',
+];
 
 /**
  * Frees what killed runs have left, which also shows whether the destination can be used at all: before servers are

@@ -13,8 +13,8 @@ export interface S3Location {
   readonly prefix: string;
 }
 
-/** Whether a path leads into a bucket, and not to a place on this machine. */
-export const isInBucket = (path: string): boolean => /^s3:\/\//i.test(path);
+/** Whether a path is meant for a bucket, even if it is not written well, and not for a place on this machine. */
+export const isInBucket = (path: string): boolean => /^s3:/i.test(path);
 
 /** @throws FerryError LOCATION_UNUSABLE (`usage`) */
 export function parseLocation(text: string): Location {
@@ -22,18 +22,25 @@ export function parseLocation(text: string): Location {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     if (text === '') throw locationUnusable(text, 'is empty');
+    if (isInBucket(text))
+      throw locationUnusable(text, 'begins with s3: and not with s3://, as a bucket does');
     return { kind: 'directory', path: text };
   }
   if (scheme !== 's3') throw locationUnusable(text, 'is of a kind that is not known');
   const [bucket, ...folders] = text.slice('s3://'.length).split('/');
   if (bucket === undefined || bucket === '') throw locationUnusable(text, 'names no bucket');
-  if (!/^[a-z\d][a-z\d._-]{2,253}$/i.test(bucket)) {
+  if (!isOneSegment(bucket)) {
     throw locationUnusable(
       text,
       `names a bucket ${JSON.stringify(maskPassword(bucket))}, and no bucket can have that name`,
     );
   }
   return { kind: 's3', bucket, prefix: folders.filter((folder) => folder !== '').join('/') };
+}
+
+/** Servers have rules of their own for names; this is what would become another URL, or bring a password along. */
+function isOneSegment(bucket: string): boolean {
+  return bucket !== '.' && bucket !== '..' && !/[\s\p{Cc}@?#%\\]/u.test(bucket);
 }
 
 /**

@@ -21,6 +21,16 @@ export function missingFile(location: string, name: string, cause?: unknown): Fe
   });
 }
 
+/** A part of a list looks like a place whose snapshots or locks are gone, and must not pass for the whole. */
+export function listIncomplete(location: string, fault: string): FerryError {
+  return new FerryError({
+    kind: 'failed',
+    code: 'S3_LIST_INCOMPLETE',
+    message: `${location} is not listed whole: ${fault}.`,
+    hint: 'The server is not compatible with S3, or lags behind. Give the snapshots a folder of their own there, prune it, and try again.',
+  });
+}
+
 export function fileExists(location: string, name: string): FerryError {
   return new FerryError({
     kind: 'refused',

@@ -1,22 +1,26 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { createHash, getFips } from 'node:crypto';
 import type { S3Location } from './location.js';
-import { asS3Error, requestFault } from './s3-errors.js';
+import { asS3Error } from './s3-errors.js';
+import { requestFault } from './s3-fault.js';
+import type { AskedBucket } from './s3-place-errors.js';
 
 /** A bucket with a prefix, and how to ask for something in it. */
-export class S3Bucket {
+export class S3Bucket implements AskedBucket {
   readonly client: S3Client;
   readonly name: string;
   /** What every key begins with: empty, or with a slash at its end. */
   readonly folder: string;
   /** For people. */
   readonly location: string;
+  readonly pathStyle: boolean;
   /** Whether bodies are sent with their MD5. Machines in FIPS mode have none. */
   #withDigests = getFips() === 0;
 
   constructor(client: S3Client, { bucket, prefix }: S3Location) {
     this.client = client;
     this.name = bucket;
+    this.pathStyle = client.config.forcePathStyle;
     this.folder = prefix === '' ? '' : `${prefix}/`;
     this.location = prefix === '' ? `s3://${bucket}` : `s3://${bucket}/${prefix}`;
   }
@@ -57,7 +61,7 @@ export class S3Bucket {
   }
 
   explain(error: unknown): unknown {
-    return asS3Error(error, this.location);
+    return asS3Error(error, this);
   }
 }
 

@@ -32,6 +32,8 @@ export async function createS3Client(env: Environment, options: S3Options): Prom
     ...credentialsFrom(env),
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     maxAttempts: 5,
+    // Some servers refuse a request to wait for their leave, others never give it.
+    expectContinueHeader: false,
     // Bodies are signed with their sha256 in any case; further checksums are refused by many servers of others.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -1,16 +1,14 @@
 import {
-  ListMultipartUploadsCommand,
   ListObjectsCommand,
   ListObjectsV2Command,
-  type ListMultipartUploadsCommandInput,
-  type ListMultipartUploadsCommandOutput,
   type ListObjectsCommandOutput,
   type ListObjectsV2CommandOutput,
-  type MultipartUpload,
   type _Object as ListedObject,
 } from '@aws-sdk/client-s3';
-import { FerryError } from '../core/errors.js';
+import type { FerryError } from '../core/errors.js';
+import { listIncomplete } from './names.js';
 import type { S3Bucket } from './s3-bucket.js';
+import { strangeAnswer } from './s3-errors.js';
 
 /**
  * The objects in the bucket's folder. A server that ends a page without a token for the next one knows only the first
@@ -25,6 +23,10 @@ export async function* listObjects(bucket: S3Bucket, signal: AbortSignal): Async
       (options) => bucket.client.send(command, options),
       signal,
     );
+    // A page of the web, or the list of all buckets, would pass for an empty one.
+    if (page.Name === undefined && page.IsTruncated === undefined) {
+      throw strangeAnswer(bucket, 'what it sends is not the list of a bucket');
+    }
     yield* page.Contents ?? [];
     if (page.IsTruncated !== true) return;
     const next = page.NextContinuationToken;
@@ -75,29 +77,6 @@ function isBehind(key: string, other: string): boolean {
   return Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
 }
 
-/** Uploads that were begun and never ended. What a server does not tell of them stays where it is. */
-export async function* listUploads(bucket: S3Bucket, signal: AbortSignal): AsyncGenerator<MultipartUpload> {
-  const { name: Bucket, folder: Prefix, client } = bucket;
-  let marker: Pick<ListMultipartUploadsCommandInput, 'KeyMarker' | 'UploadIdMarker'> = {};
-  for (;;) {
-    const command = new ListMultipartUploadsCommand({ Bucket, Prefix, ...marker });
-    const page: ListMultipartUploadsCommandOutput = await bucket.ask(
-      (options) => client.send(command, options),
-      signal,
-    );
-    yield* page.Uploads ?? [];
-    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
-    const goesOn = KeyMarker !== marker.KeyMarker || UploadIdMarker !== marker.UploadIdMarker;
-    if (page.IsTruncated !== true || KeyMarker === undefined || !goesOn) return;
-    marker = { KeyMarker, UploadIdMarker };
-  }
-}
-
 function incomplete({ location }: S3Bucket): FerryError {
-  return new FerryError({
-    kind: 'failed',
-    code: 'S3_LIST_INCOMPLETE',
-    message: `${location} is not listed whole: the server breaks off and does not say how to go on.`,
-    hint: 'The server is not compatible with S3. Use a folder of its own for the snapshots, and prune it.',
-  });
+  return listIncomplete(location, 'the server breaks off and does not say how to go on');
 }

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { missingFile } from './names.js';
 import { requestOptions, type S3Bucket } from './s3-bucket.js';
-import { isNotFound, requestFault } from './s3-errors.js';
+import { isNotFound, requestFault } from './s3-fault.js';
 import type { ByteRange } from './storage.js';
 
 /** How often a download goes on where it broke off before the failure counts. */

@@ -11,7 +11,8 @@ import {
 import { setTimeout } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import type { RequestOptions, S3Bucket } from './s3-bucket.js';
-import { requestFault } from './s3-errors.js';
+import { strangeAnswer } from './s3-errors.js';
+import { requestFault } from './s3-fault.js';
 import type { StorageWriter } from './storage.js';
 
 /** S3 takes 10,000 parts of at least 5 MiB; these are enough for ten stores of the largest size that etcd allows. */
@@ -141,7 +142,8 @@ export class S3Writer implements StorageWriter {
       (options) => this.#bucket.client.send(begin, options),
       this.#signal,
     );
-    return UploadId!;
+    if (!UploadId) throw strangeAnswer(this.#bucket, 'it began an upload and gave it no name');
+    return UploadId;
   }
 
   async #putWhole(): Promise<void> {

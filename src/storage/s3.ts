@@ -1,9 +1,4 @@
-import {
-  AbortMultipartUploadCommand,
-  DeleteObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import type { Environment } from '../core/context.js';
@@ -11,9 +6,10 @@ import type { S3Location } from './location.js';
 import { fileExists, refuseBadName } from './names.js';
 import { S3Bucket, type RequestOptions } from './s3-bucket.js';
 import { createS3Client, type S3Options } from './s3-client.js';
-import { isNotFound, requestFault } from './s3-errors.js';
-import { listObjects, listUploads } from './s3-list.js';
+import { isNotFound, requestFault } from './s3-fault.js';
+import { listObjects } from './s3-list.js';
 import { readObject } from './s3-read.js';
+import { giveUp, listUploads } from './s3-uploads.js';
 import { S3Writer } from './s3-writer.js';
 import type { ByteRange, Storage, StorageWriter, StoredFile } from './storage.js';
 
@@ -41,12 +37,12 @@ class S3Storage implements Storage {
 
   async *list(signal: AbortSignal): AsyncGenerator<StoredFile> {
     const { folder } = this.#bucket;
-    for await (const { Key = '', Size = 0, LastModified = new Date(0) } of listObjects(
-      this.#bucket,
-      signal,
-    )) {
-      // Consoles make an object of the folder's own name to show an empty folder.
-      if (Key !== folder) yield { name: Key.slice(folder.length), size: Size, modifiedAt: LastModified };
+    const objects = listObjects(this.#bucket, signal);
+    for await (const { Key = '', Size = 0, LastModified = new Date(0) } of objects) {
+      const name = Key.slice(folder.length);
+      // Consoles make an object of the folder's own name to show an empty folder. Some servers list other folders too.
+      if (!Key.startsWith(folder) || name === '' || name.includes('/')) continue;
+      yield { name, size: Size, modifiedAt: LastModified };
     }
   }
 
@@ -90,15 +86,12 @@ class S3Storage implements Storage {
 
   /** Parts of an upload that never ended are listed nowhere, but paid for. */
   async removeUnfinished(before: Date, signal: AbortSignal): Promise<void> {
-    const { client, folder } = this.#bucket;
+    const { folder } = this.#bucket;
     for await (const { Key = '', UploadId, Initiated } of listUploads(this.#bucket, signal)) {
       const isOurs = Key.startsWith(folder) && /^[^/]+\.(sferry|db)$/.test(Key.slice(folder.length));
       if (!isOurs || Initiated === undefined || Initiated >= before) continue;
-      const abort = new AbortMultipartUploadCommand({
-        ...this.#bucket.object(Key.slice(folder.length)),
-        UploadId,
-      });
-      await this.#bucket.ask((options) => client.send(abort, options), signal);
+      const object = this.#bucket.object(Key.slice(folder.length));
+      await giveUp(this.#bucket, { ...object, UploadId }, signal);
     }
   }
 
@@ -137,9 +130,9 @@ class S3Storage implements Storage {
           await this.#put(name, content, options, '*');
           return 'written';
         } catch (error) {
-          const { status, attempts } = requestFault(error);
+          const { name: fault, status, attempts } = requestFault(error);
           // Said of the condition, or of something else, which a write without one then meets too.
-          if (status === 400 || status === 501) return 'unknown';
+          if (fault === 'NotImplemented' || [400, 405, 501].includes(status ?? 0)) return 'unknown';
           // Another one is writing at this very moment.
           if (status === 409 && conflicts++ < conflictsBorne) continue;
           if (status !== 412) throw error;

@@ -2,14 +2,27 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { buffer } from 'node:stream/consumers';
 import { listen, type Listening } from './s3-doubles.js';
 
+type Refusal =
+  'refused with 400' | 'refused with 403' | 'refused with 405' | 'refused with 500' | 'refused with 501';
+
 /** How a server differs from S3. What is not named is as it should be. */
 export interface Oddities {
   /** What becomes of `If-None-Match`. */
-  readonly conditions?: 'ignored' | 'refused with 501' | 'refused with 400';
+  readonly conditions?: 'ignored' | Refusal;
   /** Pages of two objects, and what they say of the next one. */
   readonly pages?:
-    'go on behind a key' | 'say nothing' | 'are all the first' | 'never end' | 'are one without end';
-  readonly uploadsAreListed?: false | 'without end';
+    | 'go on behind a key'
+    | 'say nothing'
+    | 'are all the first'
+    | 'never end'
+    | 'are one without end'
+    | 'lack what was written'
+    | 'are of all buckets'
+    | 'are of the web'
+    | 'are empty';
+  readonly uploads?: 'listed without end' | 'without a name' | Refusal;
+  /** What becomes of `Expect: 100-continue`. */
+  readonly expectations?: 'refused';
   /** What becomes of `Range`. */
   readonly ranges?: 'ignored' | 'of other bytes' | 'without end';
   /** The default retention of a bucket wants them; some servers know none. */
@@ -29,6 +42,9 @@ export async function oddServer(oddities: Oddities): Promise<OddServer> {
   const server = createServer((request, response) => {
     void answer({ objects, oddities, request, response });
   });
+  if (oddities.expectations === 'refused') {
+    server.on('checkContinue', (_request, response: ServerResponse) => response.writeHead(417).end());
+  }
   const listening = await listen(server);
   const env = {
     AWS_ENDPOINT_URL: listening.endpoint,
@@ -68,21 +84,33 @@ function fail(response: ServerResponse, status: number, code: string, words = ''
   response.end(`<Error><Code>${code}</Code><Message>${words}</Message></Error>`);
 }
 
-function answerUploads({ oddities: { uploadsAreListed }, response }: Exchange): void {
-  if (uploadsAreListed === false) {
-    fail(response, 501, 'NotImplemented');
+/** What a server says when it does not do what it was asked for. */
+function refuse(response: ServerResponse, refusal: Refusal): void {
+  const status = Number(/\d+/.exec(refusal)![0]);
+  const names: Readonly<Record<number, string>> = {
+    ...{ 403: 'AccessDenied', 405: 'MethodNotAllowed', 500: 'InternalError' },
+  };
+  fail(response, status, names[status] ?? 'NotImplemented');
+}
+
+const isRefusal = (oddity = ''): oddity is Refusal => oddity.startsWith('refused');
+
+function answerUploads({ oddities: { uploads }, response }: Exchange): void {
+  if (isRefusal(uploads)) {
+    refuse(response, uploads);
     return;
   }
-  const isTruncated = uploadsAreListed === 'without end';
+  const isTruncated = uploads === 'listed without end';
   response.end(
     `<ListMultipartUploadsResult><IsTruncated>${isTruncated}</IsTruncated></ListMultipartUploadsResult>`,
   );
 }
 
-function answerUpload({ response }: Exchange, url: URL): void {
+function answerUpload({ oddities: { uploads }, response }: Exchange, url: URL): void {
+  const id = uploads === 'without a name' ? '' : '<UploadId>u</UploadId>';
   response.end(
     url.searchParams.has('uploads')
-      ? '<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>'
+      ? `<InitiateMultipartUploadResult>${id}</InitiateMultipartUploadResult>`
       : '<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>',
   );
 }
@@ -96,12 +124,8 @@ function answerPut(
   const { conditions, digests } = oddities;
   const isConditional = request.headers['if-none-match'] !== undefined;
   const hasDigest = request.headers['content-md5'] !== undefined;
-  if (isConditional && conditions === 'refused with 501') {
-    fail(response, 501, 'NotImplemented');
-    return;
-  }
-  if (isConditional && conditions === 'refused with 400') {
-    fail(response, 400, 'NotImplemented');
+  if (isConditional && isRefusal(conditions)) {
+    refuse(response, conditions);
     return;
   }
   if (digests === 'wanted' && !hasDigest) {
@@ -121,9 +145,21 @@ function answerPut(
   response.writeHead(200, { etag: '"x"' }).end();
 }
 
+const strangePages: Readonly<Record<string, string>> = {
+  'lack what was written': '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
+  'are of all buckets': '<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>',
+  'are of the web': '<!DOCTYPE html><html><head><meta charset="utf-8"></head></html>',
+  'are empty': '',
+};
+
 function answerList({ objects, oddities: { pages }, response }: Exchange, bucket: string, url: URL): void {
   if (pages === 'are one without end') {
     writeForEver(response, '<?xml version="1.0"?><ListBucketResult>');
+    return;
+  }
+  const strange = strangePages[pages ?? ''];
+  if (strange !== undefined) {
+    response.end(strange);
     return;
   }
   const start = pages === 'are all the first' ? '' : (url.searchParams.get('marker') ?? '');

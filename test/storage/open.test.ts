@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { parseLocation, parseRemoteFile } from '../../src/storage/location.js';
+import { openStore } from '../../src/snapshot/open.js';
+import { isInBucket, parseLocation, parseRemoteFile } from '../../src/storage/location.js';
 import { openStorage } from '../../src/storage/open.js';
+import { silentContext } from '../restore/silent-context.js';
 
 describe('a location', () => {
   it.each([
@@ -9,6 +11,9 @@ describe('a location', () => {
     ['-', { kind: 'standard-output' }],
     ['s3://backups', { kind: 's3', bucket: 'backups', prefix: '' }],
     ['s3://backups/', { kind: 's3', bucket: 'backups', prefix: '' }],
+    ['s3://bk/p', { kind: 's3', bucket: 'bk', prefix: 'p' }],
+    ['s3://Old_Bucket', { kind: 's3', bucket: 'Old_Bucket', prefix: '' }],
+    ['s3://tenant:bucket', { kind: 's3', bucket: 'tenant:bucket', prefix: '' }],
     ['S3://my.bucket/sensu//nightly/', { kind: 's3', bucket: 'my.bucket', prefix: 'sensu/nightly' }],
   ])('%s is understood', (text, location) => {
     expect(parseLocation(text)).toEqual(location);
@@ -23,8 +28,22 @@ describe('a location', () => {
     },
   );
 
-  it.each(['s3://b/p', 's3://-dash/p'])('%s: the bucket that cannot be one is named', (text) => {
-    expect(() => parseLocation(text)).toThrow(/names a bucket "(b|-dash)"/);
+  it.each(['s3://../p', 's3://a?b/p', 's3://key:secret@bucket/p'])(
+    '%s: a bucket that would lead elsewhere is refused, without a password in the sentence',
+    (text) => {
+      expect(() => parseLocation(text)).toThrow(/^(?!.*secret).*names a bucket "/);
+    },
+  );
+
+  it.each(['s3:/bkt/p', 's3:bkt', 'S3:/bkt'])('%s is not a folder', async (text) => {
+    const failure = { code: 'LOCATION_UNUSABLE', message: expect.stringContaining('s3://') as string };
+    expect(() => parseLocation(text)).toThrow(expect.objectContaining(failure));
+    await expect(openStore(`${text}/FILE`, silentContext())).rejects.toMatchObject(failure);
+  });
+
+  it('of a bucket is one whichever way its scheme is written', () => {
+    for (const text of ['s3://b/FILE', 'S3://b/FILE', 's3:/b/FILE']) expect(isInBucket(text)).toBe(true);
+    for (const text of ['./s3:/b', 's3', '/s3://b']) expect(isInBucket(text)).toBe(false);
   });
 
   it('of a file is its place and its name', () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { takeLock } from '../../src/snapshot/lock.js';
 import { prepareDestination } from '../../src/snapshot/prepare-destination.js';
 import { openStorage } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
@@ -48,10 +49,81 @@ describe('a list without end', () => {
   });
 });
 
+describe('a server whose list lacks what was just written', () => {
+  async function forgetful(): Promise<Storage> {
+    return (await bucketOf({ pages: 'lack what was written' })).storage;
+  }
+
+  const failure = {
+    kind: 'failed',
+    code: 'S3_LIST_INCOMPLETE',
+    message: expect.stringContaining('sensu-ferry.lock.1') as string,
+  };
+
+  it('is named, and not taken for another run; nothing stays behind', async () => {
+    const storage = await forgetful();
+    await expect(takeLock(silentContext(), storage)).rejects.toMatchObject(failure);
+    await expect(contentOf(storage, 'sensu-ferry.lock.1')).rejects.toMatchObject({
+      code: 'STORED_FILE_MISSING',
+    });
+  });
+
+  it('is named too where a killed run has left a lock there', async () => {
+    const storage = await forgetful();
+    await storage.put('sensu-ferry.lock.1', Buffer.from('{}'), signal);
+    await expect(takeLock(silentContext(), storage)).rejects.toMatchObject(failure);
+  });
+});
+
+describe('what is not the list of a bucket', () => {
+  it.each(['are of all buckets', 'are of the web', 'are empty'] as const)(
+    '(pages %s) does not pass for an empty one',
+    async (pages) => {
+      const { storage } = await bucketOf({ pages });
+      await expect(namesIn(storage)).rejects.toMatchObject({
+        kind: 'failed',
+        code: 'S3_ANSWER_STRANGE',
+        message: expect.not.stringContaining('$response') as string,
+        hint: expect.stringContaining('web console') as string,
+      });
+    },
+  );
+
+  it('of other folders is passed over', async () => {
+    const { server, storage } = await bucketOf({});
+    const other = await openStorage('s3://backups/other', server.env);
+    await other.put('theirs', Buffer.from('x'), signal);
+    await storage.put('ours', Buffer.from('x'), signal);
+    expect(await namesIn(storage)).toEqual(['ours']);
+    expect(await namesIn(await openStorage('s3://backups/sensu', server.env))).toEqual([]);
+  });
+});
+
 describe('a server that lists no uploads', () => {
-  it.each([false, 'without end'] as const)('(%s) takes a backup all the same', async (uploadsAreListed) => {
-    const { storage } = await bucketOf({ uploadsAreListed });
-    await prepareDestination(silentContext(), storage);
+  const refusals = ['refused with 403', 'refused with 405', 'refused with 500', 'refused with 501'] as const;
+
+  it.each([...refusals, 'listed without end'] as const)(
+    '(%s) takes a backup all the same',
+    async (uploads) => {
+      const { storage } = await bucketOf({ uploads });
+      await prepareDestination(silentContext(), storage);
+    },
+  );
+});
+
+describe('an upload', () => {
+  it('that the server gives no name has no parts that could be put together', async () => {
+    const { storage } = await bucketOf({ uploads: 'without a name' });
+    await expect(write(storage, 'large.sferry', [Buffer.alloc(9_000_000)])).rejects.toMatchObject({
+      kind: 'failed',
+      code: 'S3_ANSWER_STRANGE',
+    });
+  });
+
+  it('does not wait for the leave of the server', async () => {
+    const { server, storage } = await bucketOf({ expectations: 'refused' });
+    await write(storage, 'large.sferry', [Buffer.alloc(9_000_000)]);
+    expect([...server.objects.keys()].sort()).toEqual(['/backups/large.sferry?1', '/backups/large.sferry?2']);
   });
 });
 
