@@ -127,7 +127,7 @@ function judge(
 ): Outcome {
   const refused = [...written.refused].map(([status, count]) => `${count} of ${status}`).join(', ');
   const errors = log.errors.reduce((sum, { count }) => sum + count, 0);
-  const { roundRobin, keepalives, switches } = observed;
+  const { roundRobin, keepalives, switches, falseAlerts } = observed;
   // What etcd's simple tokens cost is known and warned of; it is measured here and not judged.
   const isJudged = form !== 'password-simple';
   const faults = [
@@ -136,6 +136,7 @@ function judge(
     isJudged && errors > 0 ? `errors in the backend's log: ${shown(log)}` : undefined,
     isJudged && refused !== '' ? `a right API key was refused: ${refused}` : undefined,
     ...(isJudged ? [short('keepalive alerts', keepalives), short('switch alerts', switches)] : []),
+    isJudged && falseAlerts.length > 0 ? `alerts without a cause: ${falseAlerts.join(', ')}` : undefined,
     roundRobin.seen >= roundRobin.expected - excusedRuns ? undefined : short('round-robin runs', roundRobin),
   ];
   return {
@@ -149,6 +150,7 @@ function judge(
       'round robin': `${roundRobin.seen} of ${roundRobin.expected}`,
       'keepalive alerts': `${keepalives.seen} of ${keepalives.expected}`,
       'switch alerts': `${switches.seen} of ${switches.expected}`,
+      'false alerts': String(falseAlerts.length),
       'errors in the log': errors === 0 ? '0' : `${errors}: ${shown(log)}`,
       harmless: String(log.harmless),
     },

@@ -12,6 +12,8 @@ export interface Observed {
   readonly keepalives: { readonly seen: number; readonly expected: number };
   /** Checks with a time to live that were no longer fed, and alerts that came for them. */
   readonly switches: { readonly seen: number; readonly expected: number };
+  /** Agents that lived and checks that were fed, and raised an alert nevertheless. */
+  readonly falseAlerts: readonly string[];
 }
 
 /** Agents and checks on a backend that show whether its leases, switches and schedules live. */
@@ -75,9 +77,13 @@ export async function startObserver(
       const expected = Math.floor((Date.now() - begun) / 1000 / roundRobinInterval);
       clearInterval(polling);
       const alerts = await untilAlerts(api, lost, starved);
+      const falseAlerts = [
+        ...(await everFailing(api, ['agent-1', 'agent-2', ...doomed.keys()], 'keepalive')),
+        ...(await everFailing(api, [...fed], 'fed')),
+      ];
       clearInterval(feeding);
       await Promise.all([...lasting, ...doomed.values()].map((agent) => agent.end('SIGTERM')));
-      return { roundRobin: { seen: counted, expected }, ...alerts };
+      return { roundRobin: { seen: counted, expected }, ...alerts, falseAlerts };
     },
   };
 }
@@ -141,6 +147,17 @@ async function countFailing(api: SensuApi, entities: readonly string[], check: s
   let failing = 0;
   for (const entity of entities) {
     if (((await api.event(entity, check))?.check.status ?? 0) !== 0) failing += 1;
+  }
+  return failing;
+}
+
+/** An alert that has passed stays in the history. */
+async function everFailing(api: SensuApi, entities: readonly string[], check: string): Promise<string[]> {
+  const failing: string[] = [];
+  for (const entity of entities) {
+    const event = await api.event(entity, check);
+    const statuses = [event?.check.status, ...(event?.check.history ?? []).map(({ status }) => status)];
+    if (event === undefined || statuses.some((status) => status !== 0)) failing.push(`${check} of ${entity}`);
   }
   return failing;
 }

@@ -1,5 +1,6 @@
 import { loginForms } from './external-etcd.js';
 import { grants } from './grants.js';
+import { heldLeases } from './held-leases.js';
 import { migration } from './migrations.js';
 import type { SuiteOptions } from './options.js';
 import { printedChecks } from './printed-checks.js';
@@ -10,6 +11,7 @@ import type { Scenario } from './scenario.js';
 export function scenarios({ etcd }: SuiteOptions): readonly Scenario[] {
   const onEach = etcd.flatMap((binaries) => [
     grants(binaries),
+    heldLeases(binaries),
     ...loginForms.map((form) => migration(binaries, form, 'straight')),
     migration(binaries, 'certificate', 'resumed'),
     migration(binaries, 'certificate', 'rolled-back'),

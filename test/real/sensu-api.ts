@@ -10,7 +10,7 @@ export interface SeenEvent {
     readonly executed: number;
     readonly output: string;
     readonly state: string;
-    readonly history?: readonly { readonly executed: number }[];
+    readonly history?: readonly { readonly executed: number; readonly status: number }[];
   };
 }
 
