@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FerryError } from '../core/errors.js';
+import { FerryError } from '../core/errors.js';
 import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { givenUp, nameOf, notUndone, notVerified } from './failures.js';
 import type { Facts, StepId } from './facts.js';
@@ -36,7 +36,7 @@ export async function runSteps(
     } catch (error) {
       await appendIfPossible(context, journal, {
         ...{ type: 'failed', at: at(), step: current.id },
-        error: nameOf(error),
+        ...{ error: nameOf(error), ...(error instanceof FerryError && { code: error.code }) },
       });
       const touched = strategy.steps.slice(0, begun ? index + 1 : index);
       throw await recover(strategy, touched, step, journal, error);

@@ -19,7 +19,8 @@ const eventSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('started'), at, step }),
   z.object({ type: z.literal('done'), at, step, facts: z.unknown() }),
-  z.object({ type: z.literal('failed'), at, step, error: z.string() }),
+  /** `code`: of a FerryError. Journals of earlier releases do not have it. */
+  z.object({ type: z.literal('failed'), at, step, error: z.string(), code: z.string().optional() }),
   z.object({ type: z.literal('rolling-back'), at }),
   z.object({ type: z.literal('ended'), at, outcome: z.enum(outcomes) }),
 ]);

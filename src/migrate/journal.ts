@@ -7,6 +7,7 @@ import { PartFile } from '../core/part-file.js';
 import type { Facts, FactsOf, StepId } from './facts.js';
 import { JournalFault, parseEvents, type JournalEvent, type Outcome } from './journal-events.js';
 import { makeRunDirectory, openRunFile, readRunFile, refuseForeignRun } from './run-directory.js';
+import { watchVerdicts } from './proof.js';
 import { takeRunLock } from './run-lock.js';
 import type { RecordedSettings } from './settings.js';
 
@@ -21,6 +22,8 @@ export interface RunState {
   readonly started: ReadonlySet<StepId>;
   /** When the backend was first asked to stop, as far as the run has brought nothing else to light. */
   readonly stopAskedAt: string | undefined;
+  /** When the last watch ended with faults; undefined when none did, or when it was cut off. */
+  readonly watchFailedAt: string | undefined;
   readonly lastError: string | undefined;
   /** The step that was under way when the run was cut off; undefined when it ended, failed or is being undone. */
   readonly cutOffAt: StepId | undefined;
@@ -103,6 +106,7 @@ export async function readRun(directory: string): Promise<RunState> {
     warnings: begun.warnings ?? [],
     facts,
     stopAskedAt: facts.stop?.stopAskedAt ?? stopBegun?.at,
+    watchFailedAt: events.findLast(isFailedWatch)?.at,
     started: new Set(events.flatMap((event) => (event.type === 'started' ? [event.step] : []))),
     lastError: events.findLast((event) => event.type === 'failed')?.error,
     cutOffAt: cutOffAt(events),
@@ -110,6 +114,9 @@ export async function readRun(directory: string): Promise<RunState> {
     outcome: outcomeOf(events),
   };
 }
+
+const isFailedWatch = (event: JournalEvent): boolean =>
+  event.type === 'failed' && event.step === 'watch' && watchVerdicts.some((code) => code === event.code);
 
 /** A run that was taken up again after its end is under way. */
 function outcomeOf(events: readonly JournalEvent[]): Outcome | undefined {

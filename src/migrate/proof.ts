@@ -27,6 +27,9 @@ export function saidOf(proofs: readonly Proof[], outcome: Proof['outcome']): str
   return proofs.filter((proof) => proof.outcome === outcome).map(({ what, found }) => `${what}: ${found}`);
 }
 
+/** Codes of the errors by which a watch ends that saw faults. */
+export const watchVerdicts = ['MIGRATION_UNVERIFIED', 'BACKEND_UNSTEADY'] as const;
+
 /** How a watch with such proofs ends. */
 export function failureOf(proofs: readonly Proof[]): 'integrity' | 'failed' | undefined {
   const failures = proofs.filter(({ outcome }) => outcome === 'failed');

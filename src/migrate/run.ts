@@ -33,8 +33,9 @@ export async function applyMigration(
   const warnings = warningsOf(plan.findings);
   const begun = { type: 'begun', at: context.clock.now().toISOString(), tool, settings, warnings } as const;
   const journal = await Journal.create(runDirectory, begun);
-  const work = { context, settings, secrets, source, runDirectory, tool, awaySince: undefined };
-  return carryOut(work, journal, { facts: {}, warnings }, () =>
+  const work = { context, settings, secrets, source, runDirectory, tool };
+  const seen = { facts: {}, warnings, stopAskedAt: undefined, watchFailedAt: undefined };
+  return carryOut(work, journal, seen, () =>
     Promise.resolve({ first: 'snapshot', strategy: strategyFor(settings) }),
   );
 }
@@ -67,7 +68,7 @@ export async function resumeMigration(
     throw notResumed({ standing, cause });
   });
   const journal = await Journal.reopen(runDirectory);
-  const work = { context, settings, secrets, source, runDirectory, tool, awaySince: run.stopAskedAt };
+  const work = { context, settings, secrets, source, runDirectory, tool };
   return carryOut(work, journal, run, async (resources) => {
     try {
       return await whereToGoOn(run, resources);
@@ -77,23 +78,24 @@ export async function resumeMigration(
   });
 }
 
-type Work = Omit<StepContext, 'facts' | 'resources' | 'resumed' | 'startedBefore'>;
+type Work = Pick<StepContext, 'context' | 'settings' | 'secrets' | 'source' | 'runDirectory' | 'tool'>;
 
 async function carryOut(
   work: Work,
   journal: Journal,
-  { facts, warnings }: Pick<RunState, 'facts' | 'warnings'>,
+  seen: Pick<RunState, 'facts' | 'warnings' | 'stopAskedAt' | 'watchFailedAt'>,
   begin: (resources: RunResources) => Promise<Beginning>,
 ): Promise<MigrationReport> {
   const resources = new RunResources(work.context, work.settings, work.secrets);
   try {
     const { first, strategy } = await begin(resources);
     const step: StepContext = {
-      ...{ ...work, facts: { ...facts }, resources },
+      ...{ ...work, facts: { ...seen.facts }, resources },
       ...{ resumed: first !== 'snapshot', startedBefore: first === 'start' },
+      ...{ awaySince: seen.stopAskedAt, watchFailedAt: seen.watchFailedAt },
     };
     const done = await runSteps(strategy, first, step, journal);
-    return reportOf(done, work.runDirectory, work.settings, warnings);
+    return reportOf(done, work.runDirectory, work.settings, seen.warnings);
   } finally {
     await resources.close();
     await journal.close();

@@ -21,6 +21,8 @@ export interface StepContext {
   readonly startedBefore: boolean;
   /** When an earlier process of this run asked the backend to stop; undefined when none did. */
   readonly awaySince: string | undefined;
+  /** When the last watch of this run ended with faults; undefined when none did. */
+  readonly watchFailedAt: string | undefined;
 }
 
 /** One journalled piece of the work. */

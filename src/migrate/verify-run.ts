@@ -45,7 +45,12 @@ export async function verifyRun(
       await configurationStays(run, secrets),
       ...(await proveServed(backend, sensuClusterId, (switchedAt + 1n) as Revision)),
     ];
-    const watched = { ...backend, sensuClusterId, since: logSince(context, run) };
+    const watched = {
+      ...backend,
+      sensuClusterId,
+      since: logSince(context, run),
+      pastFaults: 'warns' as const,
+    };
     const watch = { seconds: watchSeconds, proofs: await watchBackend(watched, watchSeconds) };
     return { runDirectory, proofs, watch };
   } finally {

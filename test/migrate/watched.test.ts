@@ -7,13 +7,22 @@ import type { MigrationReport } from '../../src/migrate/report.js';
 import { startEtcd } from '../support/etcd.js';
 import { runFerry, startHost } from './staged-host.js';
 
+const faultAt = (time: Date): string =>
+  `${JSON.stringify({
+    component: 'apid',
+    error: 'internal error: etcdserver: permission denied',
+    msg: 'invalid api key',
+    time,
+  })}\n`;
+
 /** In the time of the watch, whenever that is. */
-const fault = `${JSON.stringify({
-  component: 'apid',
-  error: 'internal error: etcdserver: permission denied',
-  msg: 'invalid api key',
-  time: '2100-01-01T00:00:00Z',
-})}\n`;
+const fault = faultAt(new Date('2100-01-01T00:00:00Z'));
+
+async function timeOfFailure(runDirectory: string): Promise<Date> {
+  const journal = await readFile(join(runDirectory, 'journal.ndjson'), 'utf8');
+  const line = journal.split('\n').findLast((each) => each.includes('"failed"'))!;
+  return new Date((JSON.parse(line) as { at: string }).at);
+}
 
 it('a backend that begins to fail after its start is found out, stays where it is, and can be watched again', async () => {
   const logFile = join(tmpdir(), `sensu-ferry-${randomBytes(6).toString('hex')}.log`);
@@ -30,7 +39,9 @@ it('a backend that begins to fail after its start is found out, stays where it i
   const status = await runFerry(['migrate', 'status', '--run-dir', host.runDirectory]).finished;
   expect(status.stdout).toMatch(/verify +done\n +watch +begun/);
 
-  await writeFile(logFile, '');
+  // The fault has gone, but its line stands in the log as it does on any host.
+  const failedAt = await timeOfFailure(host.runDirectory);
+  await writeFile(logFile, faultAt(new Date(failedAt.getTime() - 1000)));
   await target.members[2]!.kill();
   const again = await runFerry(['migrate', 'resume', '--run-dir', host.runDirectory, '--yes', '--json'])
     .finished;
@@ -48,6 +59,7 @@ it('a backend that begins to fail after its start is found out, stays where it i
   const later = await runFerry(verify).finished;
   expect(later.stdout).toMatch(/proven +configuration is switched/);
   expect(later.stdout).toMatch(/warning +members of the target: no answer of/);
+  expect(later.stdout).toMatch(/warning +log of the backend: "permission denied" once .* before this look/);
   expect(later.code).toBe(3);
   await writeFile(
     host.settings.backendConfig,

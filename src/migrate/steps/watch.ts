@@ -11,14 +11,24 @@ export const watchStep: Step<'watch'> = {
   changes: 'writes a throwaway key to the target, and takes it away',
   downtime: false,
   async run(step) {
-    const { facts, settings } = step;
+    const { facts, settings, watchFailedAt } = step;
     const sensuClusterId = factsOf(facts, 'snapshot').sensuClusterId;
-    const since = new Date(factsOf(facts, 'start').answeredAt);
-    const proofs = await watchBackend({ ...step, sensuClusterId, since }, settings.watchSeconds);
+    const since =
+      watchFailedAt === undefined
+        ? new Date(factsOf(facts, 'start').answeredAt)
+        : new Date(Date.parse(watchFailedAt) + reportedMs);
+    const watched = { ...step, sensuClusterId, since, pastFaults: 'counts' as const };
+    const proofs = await watchBackend(watched, settings.watchSeconds);
     refuseFailures(proofs);
     return { seconds: settings.watchSeconds, proofs };
   },
 };
+
+/**
+ * What a failed watch has reported must not fail the next one, once its cause is gone. Sensu logs whole seconds, so a
+ * log is read from a second before a moment on.
+ */
+const reportedMs = 2000;
 
 /** @throws FerryError MIGRATION_UNVERIFIED (`integrity`), BACKEND_UNSTEADY (`failed`) */
 function refuseFailures(proofs: readonly Proof[]): void {

@@ -24,18 +24,27 @@ const toleratedPerMinute = 20;
 export class LogProbe implements Probe {
   readonly #reader: LogReader;
   readonly #since: Date;
+  readonly #past: 'counts' | 'warns';
   readonly #counts = new Map<LogFault, number>();
+  /** Those of `#counts` that were logged since the watch began. */
+  readonly #fresh = new Set<LogFault>();
   #unreadable: string | undefined;
   #lines = 0;
+  #hasLooked = false;
 
-  constructor(reader: LogReader, since: Date) {
+  /** @param past What was logged before the watch: of a backend just started, or of one whose fault may be mended since. */
+  constructor(reader: LogReader, since: Date, past: 'counts' | 'warns') {
     this.#reader = reader;
     this.#since = since;
+    this.#past = past;
   }
 
   async look(): Promise<readonly string[]> {
+    const isFirst = !this.#hasLooked;
     try {
-      return this.#count(await this.#reader.read());
+      const lines = await this.#reader.read();
+      this.#hasLooked = true;
+      return this.#count(lines, !isFirst);
     } catch (error) {
       if (!(error instanceof FerryError)) throw error;
       this.#unreadable = error.message;
@@ -52,20 +61,23 @@ export class LogProbe implements Probe {
       ([fault, count]) =>
         `"${fault}" ${count === 1 ? 'once' : `${formatCount(count)} times`} (${meanings[fault]})`,
     );
-    return [(this.#isTolerable() ? doubtful : failed)(what, found.join(' / '))];
+    const isOver = this.#past === 'warns' && this.#fresh.size === 0;
+    if (isOver) found.push(`all of it before this look, since ${this.#since.toISOString()}`);
+    return [(isOver || this.#isTolerable() ? doubtful : failed)(what, found.join(' / '))];
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  #count(lines: readonly string[]): string[] {
+  #count(lines: readonly string[], isFresh: boolean): string[] {
     this.#lines += lines.length;
     const news: string[] = [];
     for (const fault of lines.map(faultOf)) {
       if (fault === undefined) continue;
       const before = this.#counts.get(fault) ?? 0;
       this.#counts.set(fault, before + 1);
+      if (isFresh) this.#fresh.add(fault);
       if (before === 0) news.push(`The log of the backend says "${fault}": ${meanings[fault]}.`);
     }
     return news;

@@ -21,6 +21,8 @@ export interface WatchedBackend {
   readonly sensuClusterId: string | null;
   /** What its log said before is of no interest. */
   readonly since: Date;
+  /** What a fault means that was logged after `since` and before the watch. */
+  readonly pastFaults: 'counts' | 'warns';
 }
 
 /** Fits a backend that logs in to etcd about once a second, and costs neither side anything. */
@@ -64,14 +66,16 @@ export async function watchBackend(backend: WatchedBackend, seconds: number): Pr
 }
 
 async function probesOf(backend: WatchedBackend): Promise<readonly Probe[]> {
-  const { context, settings, secrets, source, sensuClusterId, since } = backend;
+  const { context, settings, secrets, source, sensuClusterId, since, pastFaults } = backend;
   const api = apiOf(settings, source, secrets);
   const wantedId = secrets.apiKey === undefined ? undefined : (sensuClusterId ?? undefined);
   const place = logPlace(settings);
   return [
     new ApiProbe(api, wantedId),
     new StoreProbe(await backendOptions(context, settings, secrets, backend.resources)),
-    ...(place === undefined ? [] : [new LogProbe(readLog(place, since, context.processes), since)]),
+    ...(place === undefined
+      ? []
+      : [new LogProbe(readLog(place, since, context.processes), since, pastFaults)]),
   ];
 }
 
