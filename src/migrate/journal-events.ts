@@ -58,7 +58,7 @@ function parseEvent(value: unknown, line: number): JournalEvent {
 function fault(line: number, { issues }: z.ZodError): JournalFault {
   const field = issues[0]?.path.join('.') ?? '';
   return new JournalFault(
-    `has a line that no release of this program writes: line ${line}${field === '' ? '' : `, "${field}"`}`,
+    `has a line that this release does not know: line ${line}${field === '' ? '' : `, "${field}"`}`,
   );
 }
 

@@ -194,7 +194,7 @@ function unreadable(directory: string, fault: string): FerryError {
     kind: 'usage',
     code: 'RUN_UNREADABLE',
     message: `The journal of a migration in ${directory} ${fault}.`,
-    hint: 'Give the --run-dir that the migration was started with.',
+    hint: 'Give the --run-dir that the migration was started with. A run of a newer release needs that release. Of a damaged one the files from before the switch are left, original-backend.yml and original-environment.',
   });
 }
 

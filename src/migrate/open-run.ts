@@ -4,6 +4,7 @@ import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { lookAtBackend, type BackendStanding } from './backend-standing.js';
 import { journalName, readRun, type RunState } from './journal.js';
+import { refuseLostOriginals } from './originals.js';
 import { refuseForeignRun } from './run-directory.js';
 import { refuseLockedRun } from './run-lock.js';
 import { findSource, type MigrationSource } from './source.js';
@@ -14,9 +15,10 @@ export interface ServiceOverrides {
   readonly startCommand?: string;
 }
 
-/** @throws FerryError as `readRun` */
-export async function openRun(runDirectory: string, overrides: ServiceOverrides): Promise<RunState> {
+/** @throws FerryError as `readRun` and `refuseLostOriginals` */
+export async function openRun(runDirectory: string, overrides: ServiceOverrides = {}): Promise<RunState> {
   const run = await readRun(runDirectory);
+  await refuseLostOriginals(run, runDirectory);
   return { ...run, settings: { ...run.settings, ...overrides } };
 }
 
@@ -41,7 +43,7 @@ export async function openAndLook(
 /**
  * Before a new migration looks at anything else: after one that was cut off the embedded etcd may be down, or the
  * files switched, and that would be found instead.
- * @throws FerryError RUN_UNFINISHED, RUN_EXISTS (`refused`), RUN_LOCKED (`locked`), and as `refuseForeignRun`, `readRun`
+ * @throws FerryError RUN_UNFINISHED, RUN_EXISTS (`refused`), RUN_LOCKED (`locked`), and as `refuseForeignRun`, `openRun`
  */
 export async function refuseUsedRun(context: Context, runDirectory: string): Promise<void> {
   await refuseForeignRun(runDirectory);
@@ -50,7 +52,7 @@ export async function refuseUsedRun(context: Context, runDirectory: string): Pro
     () => true,
   );
   if (isNew) return;
-  const run = await readRun(runDirectory);
+  const run = await openRun(runDirectory);
   await refuseLockedRun(runDirectory);
   const source = await findSource(context, run.settings, runDirectory);
   const standing = await lookAtBackend(context, run.settings, source);

@@ -1,7 +1,8 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../core/errors.js';
+import { FerryError, systemCode } from '../core/errors.js';
 import { PartFile } from '../core/part-file.js';
+import type { RunState } from './journal.js';
 import { readRunFile } from './run-directory.js';
 
 /** A file of the backend as it was before the switch; undefined when there was none. */
@@ -57,6 +58,35 @@ export async function readOriginal(runDirectory: string, name: Name): Promise<Or
 export async function readOriginalMode(runDirectory: string, name: Name): Promise<number | undefined> {
   const text = (await readRunFile(runDirectory, copyName(name) + modeMark))?.toString('latin1') ?? '';
   return /^[0-7]{1,3}$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
+/**
+ * After the switch only these copies tell what the backend was: without them the external etcd would pass for its old
+ * store, and a rollback for done.
+ * @throws FerryError ORIGINALS_LOST (`refused`)
+ */
+export async function refuseLostOriginals(run: RunState, runDirectory: string): Promise<void> {
+  const { facts, outcome, settings } = run;
+  if (facts.configure === undefined || outcome === 'rolled-back' || outcome === 'given-up') return;
+  const switched: readonly [Name, string][] = [
+    ['backend.yml', settings.backendConfig],
+    ...(settings.auth === 'password' && settings.sensuPasswordFile !== undefined
+      ? [['environment', settings.envFile] as [Name, string]]
+      : []),
+  ];
+  for (const [name, path] of switched) {
+    if ((await readOriginal(runDirectory, name)) === 'not-kept') throw lost(runDirectory, name, path);
+  }
+}
+
+function lost(runDirectory: string, name: Name, path: string): FerryError {
+  const copy = copyPath(runDirectory, name);
+  return new FerryError({
+    kind: 'refused',
+    code: 'ORIGINALS_LOST',
+    message: `${copy} is gone: nothing tells what ${path} was before the migration. Nothing was changed.`,
+    hint: `The old file was also kept beside ${path}, with a time and .bak behind its name. Copy it to ${copy}, mode 600, and try again.`,
+  });
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

@@ -2,7 +2,8 @@ import type { Context } from '../core/context.js';
 import { FerryError, type FailureKind } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { Revision } from '../store/view.js';
-import { factsOf, readRun, type RunState } from './journal.js';
+import { factsOf, type RunState } from './journal.js';
+import { openRun } from './open-run.js';
 import { describeProofs, failed, failureOf, proven, type Proof } from './proof.js';
 import { readSecrets } from './read-secrets.js';
 import { RunResources } from './resources.js';
@@ -24,14 +25,14 @@ const logMinutes = 10;
 /**
  * Looks at a backend that was migrated, at any later time, by the settings in the journal. It has written since, so
  * its store can no longer be compared with the old one.
- * @throws FerryError RUN_NOT_MIGRATED (`refused`), and when a side cannot be asked at all
+ * @throws FerryError RUN_NOT_MIGRATED (`refused`), as `openRun`, and when a side cannot be asked at all
  */
 export async function verifyRun(
   context: Context,
   runDirectory: string,
   watchSeconds: number,
 ): Promise<Verification> {
-  const run = await readRun(runDirectory);
+  const run = await openRun(runDirectory);
   refuseUnmigrated(run, runDirectory);
   const { settings, facts } = run;
   const secrets = await readSecrets(settings);

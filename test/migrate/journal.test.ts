@@ -104,7 +104,7 @@ describe('journal', () => {
     await expect(readRun(directory)).rejects.toMatchObject({
       kind: 'usage',
       code: 'RUN_UNREADABLE',
-      message: expect.stringMatching(`no release of this program writes: line 2.*${field}`) as string,
+      message: expect.stringMatching(`this release does not know: line 2.*${field}`) as string,
     });
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Journal, readRun } from '../../src/migrate/journal.js';
 import { readOriginal } from '../../src/migrate/originals.js';
-import { refuseUsedRun } from '../../src/migrate/open-run.js';
+import { openRun, refuseUsedRun } from '../../src/migrate/open-run.js';
 import { faultOf } from '../../src/migrate/run-directory.js';
 import { runFerry, testContext } from './staged-host.js';
 
@@ -35,6 +35,27 @@ async function plant(): Promise<string> {
   await journal.close();
   return mark;
 }
+
+describe('a run directory that has lost the files from before the switch', () => {
+  it('is refused: the external etcd would pass for the old store, and a rollback for done', async () => {
+    await plant();
+    const journal = await Journal.reopen(run);
+    const facts = { environment: [], backendYml: [], oldStore: '/old' };
+    await journal.append({ type: 'done', at, step: 'configure', facts });
+    await journal.append({ type: 'ended', at, outcome: 'migrated' });
+    await journal.close();
+    const lost = { kind: 'refused', code: 'ORIGINALS_LOST' };
+    for (const name of ['original-backend.yml', 'original-environment']) {
+      await expect(openRun(run)).rejects.toMatchObject({
+        ...lost,
+        message: expect.stringContaining(name) as string,
+      });
+      await expect(refuseUsedRun(testContext(), run)).rejects.toMatchObject(lost);
+      await writeFile(join(run, name), '', { mode: 0o600 });
+    }
+    expect((await openRun(run)).outcome).toBe('migrated');
+  });
+});
 
 const unsafe = { kind: 'refused', code: 'RUN_DIRECTORY_UNSAFE' };
 
