@@ -1,7 +1,7 @@
 import type { Credentials, EtcdClient, TlsFiles } from '../etcd/client.js';
 import { certificateDemandOf, commonNameOf } from '../etcd/client-certificate.js';
 import { readServerVersion, readTokenFlag } from '../etcd/server-http.js';
-import type { BackendLogin } from './login.js';
+import { certificateRemedy, type BackendLogin } from './login.js';
 import { loginRisks, type LoginSituation } from './login-risks.js';
 import type { RbacFinding } from './plan-types.js';
 import { holds } from './ranges.js';
@@ -66,10 +66,7 @@ function otherName(name: string | undefined, user: string): RbacFinding {
       name === undefined
         ? `There is no client certificate with a CN, and etcd takes the CN for the user: backends cannot log in as ${user}.`
         : `The CN of the client certificate is ${name}: etcd takes a backend that uses it for the user ${name}, not for ${user}.`,
-    remedy:
-      name === undefined
-        ? `Give --cert and --key of a certificate whose CN is ${user}.`
-        : `Give --cert and --key of a certificate whose CN is ${user}, or add --etcd-user ${name} if that is to be the user of the backends.`,
+    remedy: certificateRemedy(name, user),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ConnectOptions, EtcdClient } from '../etcd/client.js';
 import { certificateDemandOf, commonNameOf } from '../etcd/client-certificate.js';
 import { isRefusal, judge, tryAccesses, type RbacCheck } from './checks.js';
-import type { BackendLogin } from './login.js';
+import { certificateRemedy, type BackendLogin } from './login.js';
 import { keysOf } from './ranges.js';
 import { rootKey } from './wanted.js';
 
@@ -63,9 +63,9 @@ async function checkCertificate(
 }
 
 function nameFault(name: string | undefined, user: string): string {
-  return name === undefined
-    ? `Give --cert and --key of a certificate whose CN is ${user}.`
-    : `The CN is ${name}, so etcd takes whoever connects with it for ${name}: give a certificate whose CN is ${user}, or --etcd-user ${name}.`;
+  const taken =
+    name === undefined ? '' : `The CN is ${name}, so etcd takes whoever connects with it for ${name}. `;
+  return taken + certificateRemedy(name, user);
 }
 
 /** A user may read its own roles. Undefined when the certificate is taken for the user. */

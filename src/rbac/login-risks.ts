@@ -43,7 +43,7 @@ function failing(situation: LoginSituation, certificateName: string): RbacFindin
     code: 'LOGIN_WILL_FAIL',
     sentence:
       `${tokenWords(situation)}, and the CN of the client certificate, ${certificateName}, is not an etcd user with the grants: ` +
-      'sensu-backend 6.12.0 on etcd 3.5 then answers 401 and 500 to right API keys within minutes, restarts parts of itself and loses TTL checks.' +
+      'sensu-backend 6.12.0 then answers 401 and 500 to right API keys within minutes, restarts parts of itself, and can lose TTL checks.' +
       knownWords(known),
     remedy: remedyFor(situation),
   };
@@ -63,7 +63,7 @@ function losing(situation: LoginSituation): RbacFinding {
 
 type Knowledge = 'seen' | 'not-seen' | 'unknown';
 
-/** Seen with 6.12.0 on 3.5.16 and 3.5.30; not seen with 6.7.5, nor on 3.4.23, in 4 to 8 minutes. */
+/** Seen with 6.12.0 on 3.5.16, 3.5.30, 3.6.16 and 3.7.3; not seen with 6.7.5, nor on 3.4.23, in 4 to 8 minutes. */
 function knowledgeOf({ sensuVersion, etcdVersions }: LoginSituation): Knowledge {
   if (etcdVersions.length > 0 && etcdVersions.every((version) => !isAtLeast(version, [3, 5, 0]))) {
     return 'not-seen';

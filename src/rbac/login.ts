@@ -20,6 +20,15 @@ export interface BackendLogin {
 /** What `--sensu-password-file` alone has always meant. */
 export const passwordLogin: BackendLogin = { form: 'password', user: sensuUser };
 
+/** What helps where backends must log in as `user`, and the CN of the certificate is another. */
+export function certificateRemedy(name: string | undefined, user: string): string {
+  const wanted = `Give --cert and --key of a certificate whose CN is ${user}`;
+  // Backends never log in as root.
+  return name === undefined || name === rootName
+    ? `${wanted}.`
+    : `${wanted}, or add --etcd-user ${name} if that is to be the user of the backends.`;
+}
+
 /** For `backends log in ...`. */
 export function loginWords({ form, user }: BackendLogin): string {
   switch (form) {

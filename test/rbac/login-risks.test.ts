@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { certificateRemedy } from '../../src/rbac/login.js';
 import { loginRisks, type LoginSituation } from '../../src/rbac/login-risks.js';
 
 /** What lost events and API requests on real backends: each test takes one thing away. */
@@ -19,6 +20,7 @@ function judged(change: Partial<LoginSituation>): string[] {
 test.each<[string, Partial<LoginSituation>, string[]]>([
   ['a CN that is not a user', {}, ['refusal LOGIN_WILL_FAIL']],
   ['tokens that nobody could see', { token: 'assumed-simple' }, ['refusal LOGIN_WILL_FAIL']],
+  ['members of 3.6', { etcdVersions: ['3.6.16'] }, ['refusal LOGIN_WILL_FAIL']],
   ['members of which one is 3.5', { etcdVersions: ['3.4.23', '3.5.16'] }, ['refusal LOGIN_WILL_FAIL']],
   ['a Sensu that nobody has tried', { sensuVersion: '6.9.2' }, ['warning LOGIN_WILL_FAIL']],
   ['a Sensu that is not known', { sensuVersion: undefined }, ['warning LOGIN_WILL_FAIL']],
@@ -51,4 +53,12 @@ test('the remedy names the CN that is needed, and how to see tokens that a file 
   );
   expect(seen!.remedy).not.toContain('rbac apply');
   expect(loginRisks({ ...fatal, token: 'assumed-simple' })[0]!.remedy).toContain('rbac apply --enable-auth');
+});
+
+test.each([
+  ['another user', 'backend-1', /, or add --etcd-user backend-1 /],
+  ['root, which --etcd-user refuses', 'root', /^Give --cert and --key of a certificate whose CN is sensu\.$/],
+  ['nobody', undefined, /^Give --cert and --key of a certificate whose CN is sensu\.$/],
+])('the remedy for a certificate of %s can be carried out', (_who, name, remedy) => {
+  expect(certificateRemedy(name, 'sensu')).toMatch(remedy);
 });
