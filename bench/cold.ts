@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ThrowawayEtcd } from '../src/etcd/throwaway.js';
+import type { ThrowawayEtcd } from '../src/etcd/throwaway/throwaway.js';
 import { ferry } from './setup.js';
 import { mebibytes, seconds, type Row } from './table.js';
 import { inTurns, median, run } from './timing.js';

@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EtcdBinaries } from '../src/etcd/binaries.js';
-import { startThrowawayEtcd } from '../src/etcd/throwaway.js';
+import type { EtcdBinaries } from '../src/etcd/throwaway/binaries.js';
+import { startThrowawayEtcd } from '../src/etcd/throwaway/throwaway.js';
 import { stageConfiguration } from '../src/demo/stage.js';
 import { startWriter } from '../src/demo/writer.js';
 import { createApiClient } from '../src/sensu/api/client.js';
-import { createServiceControl } from '../src/sensu/service-control.js';
+import { createServiceControl } from '../src/host/service-control.js';
 import { ferry, fill, quiet } from './setup.js';
 import { syntheticStore } from './synthetic-store.js';
 import { mebibytes, seconds, type Row } from './table.js';

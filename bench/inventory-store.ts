@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { openSnapshot } from '../src/bolt/store-file.js';
+import { openSnapshot } from '../src/etcd-files/mvcc/store-file.js';
 import type { KeyRange, Revision, StoreEntry, StoreView } from '../src/store/view.js';
 import { inRange } from './synthetic-store.js';
 

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startThrowawayEtcd } from '../src/etcd/throwaway.js';
+import { startThrowawayEtcd } from '../src/etcd/throwaway/throwaway.js';
 import { benchCold } from './cold.js';
 import { benchDowntime } from './downtimes.js';
 import { benchDumps } from './dumps.js';

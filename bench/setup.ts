@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import type { Context } from '../src/core/context.js';
-import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../src/etcd/binaries.js';
+import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../src/etcd/throwaway/binaries.js';
 import type { ConnectOptions } from '../src/etcd/client.js';
 import { connect } from '../src/etcd/connect.js';
-import { planLoad } from '../src/restore/load-plan.js';
-import { applyLoad } from '../src/restore/load.js';
-import { createProcessRunner } from '../src/sensu/process-runner.js';
+import { planLoad } from '../src/copy/load-plan.js';
+import { applyLoad } from '../src/copy/load.js';
+import { createProcessRunner } from '../src/host/process-runner.js';
 import type { StoreView } from '../src/store/view.js';
 import type { Command } from './timing.js';
 

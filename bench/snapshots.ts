@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EtcdBinaries } from '../src/etcd/binaries.js';
+import type { EtcdBinaries } from '../src/etcd/throwaway/binaries.js';
 import { ferry } from './setup.js';
 import { mebibytes, seconds, type Row } from './table.js';
 import { inTurns, median, run, type Run } from './timing.js';

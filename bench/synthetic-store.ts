@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ProtoWriter } from '../src/bolt/proto-writer.js';
+import { ProtoWriter } from '../src/protobuf/proto-writer.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../src/store/view.js';
 
 /**

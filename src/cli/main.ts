@@ -14,32 +14,32 @@ const topCommands: readonly {
   {
     name: 'snapshot',
     description: 'take snapshots, look into them and keep them',
-    load: async () => (await import('./snapshot.js')).addSnapshotCommands,
+    load: async () => (await import('./commands/snapshot/snapshot.js')).addSnapshotCommands,
   },
   {
     name: 'dump',
     description: 'write the resources of a store as YAML or JSON, as sensuctl does, and say what is lost',
-    load: async () => (await import('./dump.js')).defineDump,
+    load: async () => (await import('./commands/dump.js')).defineDump,
   },
   {
     name: 'restore',
     description: 'bring a store back',
-    load: async () => (await import('./restore.js')).addRestoreCommands,
+    load: async () => (await import('./commands/restore/etcd.js')).addRestoreCommands,
   },
   {
     name: 'rbac',
     description: 'set up and prove the etcd user and grants of Sensu',
-    load: async () => (await import('./rbac.js')).addRbacCommands,
+    load: async () => (await import('./commands/rbac.js')).addRbacCommands,
   },
   {
     name: 'migrate',
     description: 'move a backend from embedded to external etcd, or go back',
-    load: async () => (await import('./migrate.js')).addMigrateCommands,
+    load: async () => (await import('./commands/migrate.js')).addMigrateCommands,
   },
   {
     name: 'demo',
     description: 'migrate a recorded store on this machine, from an embedded etcd to three members with TLS',
-    load: async () => (await import('./demo.js')).defineDemo,
+    load: async () => (await import('./commands/demo.js')).defineDemo,
   },
 ];
 

@@ -129,7 +129,7 @@ async function execute(
   });
   const restoreDefects = interruption === 'tidies-up-first' ? abortOnDefects(abort, reporter) : noRestore;
   try {
-    const { createProcessRunner } = await import('../sensu/process-runner.js');
+    const { createProcessRunner } = await import('../host/process-runner.js');
     const result = await work({
       signal: abort.signal,
       clock: { now: () => new Date() },

@@ -1,6 +1,6 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { SavedFacts } from '../snapshot/textfile.js';
+import type { SavedFacts } from '../snapshot/save/textfile.js';
 
 export interface RecordFlags {
   readonly textfile?: string;
@@ -15,7 +15,7 @@ export async function recorded<Result extends { readonly saved: SavedFacts }>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (textfile === undefined) return work();
-  const { checkTextfileName, writeTextfile } = await import('../snapshot/textfile.js');
+  const { checkTextfileName, writeTextfile } = await import('../snapshot/save/textfile.js');
   checkTextfileName(textfile);
   const labels = { destination: to, ...(name !== undefined && { name }) };
   const startedAt = context.clock.now();

@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
-import type { Encryption } from '../snapshot/encryption.js';
-import { s3OptionsFrom, type StorageFlags } from './storage-options.js';
+import type { Encryption } from '../age/encryption.js';
+import { s3OptionsFrom, type StorageFlags } from './options/storage.js';
 import { toolName } from './version.js';
 
 export interface VerifyFlags extends StorageFlags {

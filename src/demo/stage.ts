@@ -3,10 +3,10 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extract } from 'tar';
-import { identifyThisProcess } from '../core/process-identity.js';
-import type { EtcdBinaries } from '../etcd/binaries.js';
-import { freePorts } from '../etcd/free-ports.js';
-import { startThrowawayEtcd } from '../etcd/throwaway.js';
+import { identifyThisProcess } from '../host/process-identity.js';
+import type { EtcdBinaries } from '../etcd/throwaway/binaries.js';
+import { freePorts } from '../etcd/throwaway/free-ports.js';
+import { startThrowawayEtcd } from '../etcd/throwaway/throwaway.js';
 
 /** A host with one embedded backend, in a directory of its own. */
 export interface StagedBackend {

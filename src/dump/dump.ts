@@ -6,7 +6,7 @@ import { changedFields } from '../snapshot/diff/fields.js';
 import type { DumpItem } from './item.js';
 import { LossCollector, nameOf, type LossReport } from './loss-report.js';
 import { endMark, headMark } from './marks.js';
-import type { DumpOutput } from './output.js';
+import type { DumpOutput } from './write/output.js';
 import { jsonDocument } from './write/json.js';
 import { yamlDocument } from './write/yaml.js';
 

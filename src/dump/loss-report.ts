@@ -1,4 +1,4 @@
-import { apiKeyHint } from '../sensu/values.js';
+import { apiKeyHint } from '../sensu/keys/values.js';
 import { objectAt, textAt, type ApiResource } from '../sensu/resources/api-value.js';
 import { eventParts } from '../sensu/resources/event.js';
 import { passwordHash, redactedPaths } from '../sensu/resources/secrets.js';

@@ -1,8 +1,8 @@
 import { FerryError } from '../core/errors.js';
 import type { Access, Credentials, EtcdAuth, Permission } from './client.js';
-import { authenticateCall, readToken } from './messages.js';
+import { authenticateCall, readToken } from './transport/messages.js';
 import { tokenKindOf, type TokenKind } from './token-kind.js';
-import type { Transport } from './transport.js';
+import type { Transport } from './transport/transport.js';
 
 interface WirePermission {
   readonly permType: 'Read' | 'Write' | 'Readwrite';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { FerryError } from '../core/errors.js';
 import type { TlsFiles } from './client.js';
 import { diagnose } from './diagnose.js';
-import { normalizeEndpoints } from './endpoints.js';
+import { normalizeEndpoints } from './transport/endpoints.js';
 
 /**
  * The name that etcd takes for the user of a connection without a token: the CN of the first certificate in the file,

@@ -19,7 +19,7 @@ import type {
 } from './client.js';
 import { reportCluster } from './cluster.js';
 import { diagnose } from './diagnose.js';
-import { normalizeEndpoints } from './endpoints.js';
+import { normalizeEndpoints } from './transport/endpoints.js';
 import { StreamLeaseKeeper } from './lease-keeper.js';
 import {
   alarmsCall,
@@ -30,11 +30,11 @@ import {
   readRange,
   readStatus,
   statusCall,
-} from './messages.js';
+} from './transport/messages.js';
 import { readSnapshot } from './snapshot-stream.js';
 import { surveyCluster } from './survey.js';
-import { Transport } from './transport.js';
-import { leaseIdOf, revisionOf } from './wire.js';
+import { Transport } from './transport/transport.js';
+import { leaseIdOf, revisionOf } from './transport/wire.js';
 
 /**
  * Connects to a cluster and, with credentials, logs in. Each endpoint is tried first below gRPC, so that a

@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import { FerryError, systemCode } from '../core/errors.js';
 import { trustEachCertificate } from '../core/trust.js';
 import type { TlsFiles } from './client.js';
-import { hostOf } from './endpoints.js';
+import { hostOf } from './transport/endpoints.js';
 
 const timeoutMs = 4000;
 /** A server that says nothing for so long after a handshake has not refused it. */

@@ -2,8 +2,8 @@ import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, LeaseId } from '../store/view.js';
 import type { LeaseKeeper } from './client.js';
-import type { Transport } from './transport.js';
-import { leaseIdOf } from './wire.js';
+import type { Transport } from './transport/transport.js';
+import { leaseIdOf } from './transport/wire.js';
 
 interface Held {
   readonly ttl: bigint;

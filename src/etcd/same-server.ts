@@ -1,8 +1,8 @@
 import { FerryError } from '../core/errors.js';
 import { sensuRoot, singleKey } from '../store/sensu-root.js';
-import { alarmsCall, rangeCall, readHeader, readStatus, statusCall } from './messages.js';
-import type { Door } from './member-transport.js';
-import type { Transport } from './transport.js';
+import { alarmsCall, rangeCall, readHeader, readStatus, statusCall } from './transport/messages.js';
+import type { Door } from './transport/member-transport.js';
+import type { Transport } from './transport/transport.js';
 
 const rounds = 3;
 

@@ -1,7 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
-import { readBlob, snapshotPath } from './messages.js';
-import type { Transport } from './transport.js';
+import { readBlob, snapshotPath } from './transport/messages.js';
+import type { Transport } from './transport/transport.js';
 
 /** Behind the database, which alone etcd counts when it says how much is left. */
 const sha256Bytes = 32;

@@ -12,11 +12,11 @@ import {
   twinMembers,
   type MemberAnswer,
 } from './cluster.js';
-import { hostOf } from './endpoints.js';
-import { membersCall, rangeCall, readHeader, readMembers } from './messages.js';
+import { hostOf } from './transport/endpoints.js';
+import { membersCall, rangeCall, readHeader, readMembers } from './transport/messages.js';
 import { isSameServer } from './same-server.js';
-import type { Door } from './member-transport.js';
-import type { Transport } from './transport.js';
+import type { Door } from './transport/member-transport.js';
+import type { Transport } from './transport/transport.js';
 
 /** Members learn of a change of members one after the other: so often, and so long apart, they are asked again. */
 const attempts = 5;

@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import { readTlsFiles } from '../etcd/tls-files.js';
+import { readTlsFiles } from '../etcd/transport/tls-files.js';
 import { chooseLogin, type BackendLogin, type LoginForm } from '../rbac/login.js';
 import type { RecordedSettings } from './settings.js';
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { findHolder } from '../bolt/in-use.js';
+import { findHolder } from '../etcd-files/data-directory/in-use.js';
 import type { Context } from '../core/context.js';
 import { diagnose } from '../etcd/diagnose.js';
-import { normalizeEndpoints } from '../etcd/endpoints.js';
-import { parseBackendConfig } from '../sensu/backend-config.js';
+import { normalizeEndpoints } from '../etcd/transport/endpoints.js';
+import { parseBackendConfig } from '../sensu/backend/backend-config.js';
 import { apiAddress, isAnswering } from './backend-answer.js';
 import type { RecordedSettings } from './settings.js';
 import { sourcesOf, type MigrationSource } from './source.js';

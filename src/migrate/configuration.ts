@@ -1,6 +1,6 @@
-import type { KeyListing } from '../restore/difference.js';
-import { narrowListing } from '../restore/narrow-listing.js';
-import { classifyKey } from '../sensu/key-space.js';
+import type { KeyListing } from '../copy/difference.js';
+import { narrowListing } from '../copy/narrow-listing.js';
+import { classifyKey } from '../sensu/keys/key-space.js';
 import { entityStates } from '../sensu/resources/kinds.js';
 import type { RecordedSettings } from './settings.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { manifestSchema } from '../snapshot/manifest.js';
+import { manifestSchema } from '../snapshot/archive/manifest.js';
 import { proofSchema } from './proof.js';
 
 /** The steps in their order. What follows `start` no longer costs downtime. */

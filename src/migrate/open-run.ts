@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { lookAtBackend, type BackendStanding } from './backend-standing.js';
-import { journalName, readRun, type RunState } from './journal.js';
+import { journalName, readRun, type RunState } from './engine/journal.js';
 import { refuseLostOriginals } from './originals.js';
-import { refuseForeignRun } from './run-directory.js';
-import { refuseLockedRun } from './run-lock.js';
+import { refuseForeignRun } from './engine/run-directory.js';
+import { refuseLockedRun } from './engine/run-lock.js';
 import { findSource, type MigrationSource } from './source.js';
 
 /** Other commands than those that the run was begun with, which may be what failed. */

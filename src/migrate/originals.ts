@@ -2,8 +2,8 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FerryError, systemCode } from '../core/errors.js';
 import { PartFile } from '../core/part-file.js';
-import type { RunState } from './journal.js';
-import { readRunFile } from './run-directory.js';
+import type { RunState } from './engine/journal.js';
+import { readRunFile } from './engine/run-directory.js';
 
 /** A file of the backend as it was before the switch; undefined when there was none. */
 export type Original = Buffer | undefined;

@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes, formatCounted, formatDuration } from '../core/units.js';
-import { strategyFor } from './copy-strategy.js';
+import { strategyFor } from './copy/copy-strategy.js';
 import type { Finding, Severity } from './findings.js';
 import { inspectApi } from './preflight/api.js';
 import { inspectCertificates } from './preflight/certificates.js';
@@ -12,7 +12,7 @@ import { inspectSource, type SourceFacts } from './preflight/source.js';
 import { inspectTarget, type TargetFacts } from './preflight/target.js';
 import { inspectLogin } from '../rbac/inspect-login.js';
 import { planRbac } from '../rbac/plan.js';
-import { rbacOptions } from './steps/grants.js';
+import { rbacOptions } from './copy/grants.js';
 import { connectTarget } from './resources.js';
 import { loginOf, type RecordedSettings, type Secrets } from './settings.js';
 import { connectSource, findSource, type MigrationSource } from './source.js';

@@ -1,6 +1,6 @@
 import { readSecretFile } from '../core/secret-file.js';
 import type { Credentials } from '../etcd/client.js';
-import { readTlsFiles } from '../etcd/tls-files.js';
+import { readTlsFiles } from '../etcd/transport/tls-files.js';
 import { refuseLongPassword } from '../rbac/password-file.js';
 import { rootName } from '../rbac/wanted.js';
 import type { RecordedSettings, Secrets } from './settings.js';

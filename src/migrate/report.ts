@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../core/units.js';
-import { outsideRoot } from '../sensu/key-space.js';
+import { outsideRoot } from '../sensu/keys/key-space.js';
 import { loginWords, type BackendLogin } from '../rbac/login.js';
 import { isConfiguration } from './configuration.js';
 import type { Facts } from './facts.js';

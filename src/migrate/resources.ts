@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import type { ConnectOptions, EtcdClient, LeaseKeeper } from '../etcd/client.js';
-import type { KeyListing } from '../restore/difference.js';
-import { openStore, type OpenedStore } from '../snapshot/open.js';
+import type { KeyListing } from '../copy/difference.js';
+import { openStore, type OpenedStore } from '../snapshot/open/open.js';
 import { carriedOf } from './configuration.js';
 import type { RecordedSettings, Secrets } from './settings.js';
 

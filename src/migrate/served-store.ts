@@ -1,7 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
 import type { EtcdClient, Member } from '../etcd/client.js';
-import { readServerHttpFacts } from '../etcd/server-http.js';
+import { readServerHttpFacts } from '../etcd/transport/server-http.js';
 import { explainHealth, type ApiClient } from '../sensu/api/client.js';
 import { backendsPrefix, prefixRange } from '../store/sensu-root.js';
 import type { Revision } from '../store/view.js';
@@ -9,7 +9,7 @@ import { apiOf } from './backend-answer.js';
 import { compactionFlags } from './preflight/compaction.js';
 import { doubtful, failed, notChecked, proven, type Proof } from './proof.js';
 import { connectSource } from './source.js';
-import type { StepContext } from './strategy.js';
+import type { StepContext } from './engine/strategy.js';
 
 type Served = Pick<StepContext, 'context' | 'settings' | 'secrets' | 'source' | 'resources'>;
 

@@ -4,7 +4,7 @@ import { FerryError, systemCode } from '../core/errors.js';
 import { readFileOrPipe } from '../core/file-or-pipe.js';
 import { largestPem } from '../core/trust.js';
 import type { EtcdClient, TlsFiles } from '../etcd/client.js';
-import { readTlsFiles } from '../etcd/tls-files.js';
+import { readTlsFiles } from '../etcd/transport/tls-files.js';
 import {
   canonical,
   parseBackendConfig,
@@ -12,10 +12,10 @@ import {
   variableOf,
   type BackendConfig,
   type ConfigSources,
-} from '../sensu/backend-config.js';
-import type { SettingName } from '../sensu/backend-settings.js';
-import { parseEnvironment } from '../sensu/environment-file.js';
-import { noUnit, readUnit, type UnitSettings } from '../sensu/unit-file.js';
+} from '../sensu/backend/backend-config.js';
+import type { SettingName } from '../sensu/backend/backend-settings.js';
+import { parseEnvironment } from '../sensu/backend/environment-file.js';
+import { noUnit, readUnit, type UnitSettings } from '../host/unit-file.js';
 import { refusal, warning, type Finding } from './findings.js';
 import { readOriginal } from './originals.js';
 import type { RecordedSettings } from './settings.js';

@@ -1,10 +1,10 @@
 import type { Context } from '../core/context.js';
 import type { BackendStanding } from './backend-standing.js';
-import { strategyFor } from './copy-strategy.js';
-import type { RunState } from './journal.js';
+import { strategyFor } from './copy/copy-strategy.js';
+import type { RunState } from './engine/journal.js';
 import { openAndLook, type SeenRun } from './open-run.js';
-import type { RollbackPlan, RolledBack } from './rollback.js';
-import { findWorker } from './run-lock.js';
+import type { RollbackPlan, RolledBack } from './engine/rollback.js';
+import { findWorker } from './engine/run-lock.js';
 import { describeWritten } from './written-since.js';
 
 /** How a run stands: what its journal says, and what is to be seen of the backend now. */

@@ -2,7 +2,7 @@ import type { Context } from '../core/context.js';
 import { FerryError, type FailureKind } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
 import type { Revision } from '../store/view.js';
-import { factsOf, type RunState } from './journal.js';
+import { factsOf, type RunState } from './engine/journal.js';
 import { openRun } from './open-run.js';
 import { describeProofs, failed, failureOf, proven, type Proof } from './proof.js';
 import { readSecrets } from './read-secrets.js';
@@ -10,7 +10,7 @@ import { RunResources } from './resources.js';
 import { proveServed } from './served-store.js';
 import type { Secrets } from './settings.js';
 import { findSource } from './source.js';
-import { switchedConfiguration, switchedEnvironment } from './steps/configure.js';
+import { switchedConfiguration, switchedEnvironment } from './copy/configure.js';
 import { watchBackend } from './watch/watch.js';
 
 export interface Verification {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { BackendCalls } from '../etcd/backend-calls.js';
+import type { BackendCalls } from '../etcd/transport/backend-calls.js';
 import type { EtcdClient, Permission } from '../etcd/client.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { Lease, LeaseId, Revision } from '../store/view.js';

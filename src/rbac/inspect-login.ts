@@ -1,6 +1,6 @@
 import type { Credentials, EtcdClient, TlsFiles } from '../etcd/client.js';
 import { certificateDemandOf, commonNameOf } from '../etcd/client-certificate.js';
-import { readServerVersion, readTokenFlag } from '../etcd/server-http.js';
+import { readServerVersion, readTokenFlag } from '../etcd/transport/server-http.js';
 import { certificateRemedy, type BackendLogin } from './login.js';
 import { loginRisks, type LoginSituation } from './login-risks.js';
 import type { RbacFinding } from './plan-types.js';

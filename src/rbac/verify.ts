@@ -1,4 +1,4 @@
-import { openBackendCalls } from '../etcd/backend-calls.js';
+import { openBackendCalls } from '../etcd/transport/backend-calls.js';
 import type { ConnectOptions, EtcdClient, PassedOver } from '../etcd/client.js';
 import { commonNameOf } from '../etcd/client-certificate.js';
 import { connect } from '../etcd/connect.js';

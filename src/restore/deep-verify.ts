@@ -1,18 +1,18 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
-import { findEtcdBinaries, type EtcdBinaries } from '../etcd/binaries.js';
-import { createAuthority } from '../etcd/certificates.js';
+import { findEtcdBinaries, type EtcdBinaries } from '../etcd/throwaway/binaries.js';
+import { createAuthority } from '../etcd/throwaway/certificates.js';
 import { connect } from '../etcd/connect.js';
-import { startThrowawayEtcd } from '../etcd/throwaway.js';
-import type { StoreContents } from '../snapshot/contents.js';
-import { largeTempFolder } from '../snapshot/spool.js';
+import { startThrowawayEtcd } from '../etcd/throwaway/throwaway.js';
+import type { StoreContents } from '../at-rest/contents.js';
+import { largeTempFolder } from '../snapshot/archive/spool.js';
 import type { DeepCheck } from '../snapshot/verify/verify.js';
 import { sameContent } from '../store/digest.js';
 import type { StoreView } from '../store/view.js';
-import { planLoad } from './load-plan.js';
-import { applyLoad } from './load.js';
-import { verifyCopy } from './verify-copy.js';
+import { planLoad } from '../copy/load-plan.js';
+import { applyLoad } from '../copy/load.js';
+import { verifyCopy } from '../copy/verify-copy.js';
 
 /** The largest that etcd recommends; what does not fit is no store of Sensu's. */
 const quotaBytes = 8 * 1024 ** 3;

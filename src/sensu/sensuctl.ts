@@ -1,6 +1,6 @@
 import { FerryError } from '../core/errors.js';
 import type { Environment } from '../core/context.js';
-import { apiKeyHint } from './values.js';
+import { apiKeyHint } from './keys/values.js';
 
 export interface SensuctlOptions {
   /** The environment that it runs in: with HOME, where its configuration lies. */

@@ -1,6 +1,6 @@
-import type { KeyRange, Lease, Revision, StoreEntry } from '../bolt/types.js';
+import type { KeyRange, Lease, Revision, StoreEntry } from './types.js';
 
-export type { KeyRange, Lease, LeaseId, Revision, StoreEntry } from '../bolt/types.js';
+export type { KeyRange, Lease, LeaseId, Revision, StoreEntry } from './types.js';
 
 /**
  * A store at one revision: a snapshot, a stopped data directory, or a live etcd read at a pinned revision.

@@ -7,7 +7,7 @@ import { Header } from 'tar/header';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sensuRoot } from '../../src/store/sensu-root.js';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';
-import { expectFailure, ferry, fixture } from './ferry.js';
+import { expectFailure, ferry, fixture } from '../support/ferry.js';
 
 const good = readFileSync(fixture('single-6.7.5/snapshot.db'));
 const trailer = 32;

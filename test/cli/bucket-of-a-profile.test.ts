@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
-import { expectFailure, ferry, testFolder, type Ended } from './ferry.js';
+import { expectFailure, ferry, testFolder, type Ended } from '../support/ferry.js';
 
 const region = 'eu-test-7';
 

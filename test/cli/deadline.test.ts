@@ -1,8 +1,8 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listen, type Listening } from '../storage/s3-doubles.js';
+import { listen, type Listening } from '../storage/s3/doubles.js';
 
-import { expectFailure, ferry, fixture, testFolder } from './ferry.js';
+import { expectFailure, ferry, fixture, testFolder } from '../support/ferry.js';
 
 /** What a server does to whoever connects, without ever giving an answer. */
 const servers = {

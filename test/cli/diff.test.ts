@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expectFailure, ferry, fixture } from './ferry.js';
+import { expectFailure, ferry, fixture } from '../support/ferry.js';
 
 const kitchenSink = fixture('kitchen-sink-6.12.0/snapshot.db');
 const single = fixture('single-6.7.5/snapshot.db');

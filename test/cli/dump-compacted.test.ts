@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import type { EtcdClient } from '../../src/etcd/client.js';
 import { encodeResource } from '../../src/sensu/resources/encode-resource.js';
 import { startEtcd } from '../support/etcd.js';
-import { expectFailure, startFerry, testFolder, type RunningFerry } from './ferry.js';
+import { expectFailure, startFerry, testFolder, type RunningFerry } from '../support/ferry.js';
 
 const checks = 20_000;
 const nameOf = (index: number): string => `check-${String(index).padStart(6, '0')}`;

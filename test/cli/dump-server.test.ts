@@ -2,9 +2,9 @@ import { symlinkSync, writeFileSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serveDouble, type ServedDouble } from '../demo/served-double.js';
+import { serveDouble, type ServedDouble } from '../support/served-double.js';
 import { insideMarks } from '../dump/inside-marks.js';
-import { expectFailure, ferry, fixture, testFolder } from './ferry.js';
+import { expectFailure, ferry, fixture, testFolder } from '../support/ferry.js';
 
 const recorded = (name: string): string => readFileSync(fixture(`kitchen-sink-6.12.0/${name}`), 'utf8');
 const documents = (text: string): string[] => text.split(/(?<=\n)---\n/).sort();

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { defineDemo } from '../../src/cli/demo.js';
-import { defineDump } from '../../src/cli/dump.js';
+import { defineDemo } from '../../src/cli/commands/demo.js';
+import { defineDump } from '../../src/cli/commands/dump.js';
 import { refuseEmpty } from '../../src/cli/empty-options.js';
-import { addMigrateCommands } from '../../src/cli/migrate.js';
-import { addRbacCommands } from '../../src/cli/rbac.js';
-import { addRestoreCommands } from '../../src/cli/restore.js';
-import { addSnapshotCommands } from '../../src/cli/snapshot.js';
-import { expectFailure, ferry, fixture } from './ferry.js';
+import { addMigrateCommands } from '../../src/cli/commands/migrate.js';
+import { addRbacCommands } from '../../src/cli/commands/rbac.js';
+import { addRestoreCommands } from '../../src/cli/commands/restore/etcd.js';
+import { addSnapshotCommands } from '../../src/cli/commands/snapshot/snapshot.js';
+import { expectFailure, ferry, fixture } from '../support/ferry.js';
 
 const groups = [
   defineDump,

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startEtcd } from '../support/etcd.js';
-import { expectNoTrace, ferry, fixture, testFolder } from './ferry.js';
+import { expectNoTrace, ferry, fixture, testFolder } from '../support/ferry.js';
 
 /** Commands of which scripts outside of the repository know, and the options that they cannot do without. */
 const required = {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Ended } from './ferry.js';
+import type { Ended } from '../support/ferry.js';
 
 /** Orders of seven bits and of eight, another direction of writing, and a line that is not ours. */
 export const hostile = 'a\x1b]0;owned\x07\x1b[2Jb\x9b31m\u202ec\r\nerror: all is well';

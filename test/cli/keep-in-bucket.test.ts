@@ -1,15 +1,15 @@
 import { readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { takeLock } from '../../src/snapshot/lock.js';
-import { markVerified } from '../../src/snapshot/catalog.js';
+import { takeLock } from '../../src/snapshot/keep/lock.js';
+import { markVerified } from '../../src/snapshot/keep/catalog.js';
 import { openStorage } from '../../src/storage/open.js';
 import type { Storage } from '../../src/storage/storage.js';
-import { silentContext } from '../restore/silent-context.js';
-import { snapshotFolder, writeStoredArchive } from '../snapshot/stored-snapshots.js';
+import { silentContext } from '../support/silent-context.js';
+import { snapshotFolder, writeStoredArchive } from '../support/stored-snapshots.js';
 import { namesIn, write } from '../storage/contract.js';
 import { startS3Server, type S3Server } from '../support/s3-server.js';
-import { expectFailure, ferry, type Ended } from './ferry.js';
+import { expectFailure, ferry, type Ended } from '../support/ferry.js';
 
 let server: S3Server;
 

@@ -1,11 +1,11 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { takeLock } from '../../src/snapshot/lock.js';
+import { takeLock } from '../../src/snapshot/keep/lock.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
-import { silentContext } from '../restore/silent-context.js';
-import { compact, writeStoredArchive, writeStoredPlain } from '../snapshot/stored-snapshots.js';
-import { expectFailure, ferry, testFolder } from './ferry.js';
+import { silentContext } from '../support/silent-context.js';
+import { compact, writeStoredArchive, writeStoredPlain } from '../support/stored-snapshots.js';
+import { expectFailure, ferry, testFolder } from '../support/ferry.js';
 
 const hour = 3_600_000;
 const ago = (hours: number): Date => new Date(Math.floor((Date.now() - hours * hour) / 60_000) * 60_000);

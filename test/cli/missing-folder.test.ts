@@ -2,9 +2,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writePasswordFile } from '../../src/rbac/password-file.js';
-import { writeTextfile } from '../../src/snapshot/textfile.js';
-import { failureOf } from '../sensu/api/ferry-error.js';
-import { expectFailure, ferry, testFolder } from './ferry.js';
+import { writeTextfile } from '../../src/snapshot/save/textfile.js';
+import { failureOf } from '../support/ferry-error.js';
+import { expectFailure, ferry, testFolder } from '../support/ferry.js';
 
 /** A folder with a file `taken` in it. */
 async function folderWithFile(): Promise<string> {

@@ -13,7 +13,7 @@ import {
   testFolder,
   untilSaid,
   type Ended,
-} from './ferry.js';
+} from '../support/ferry.js';
 
 const snapshot = fixture('cluster3-6.12.0/snapshot.db');
 const keys = 768;

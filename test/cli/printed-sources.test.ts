@@ -5,13 +5,13 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, it, onTestFinished } from 'vitest';
-import { writeCertifiedKey } from '../../src/etcd/certificates.js';
-import { takeLock } from '../../src/snapshot/lock.js';
-import { blockSize, entryHead } from '../../src/snapshot/tar-head.js';
+import { writeCertifiedKey } from '../../src/etcd/throwaway/certificates.js';
+import { takeLock } from '../../src/snapshot/keep/lock.js';
+import { blockSize, entryHead } from '../../src/snapshot/archive/tar-head.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';
-import { ferry, fixture, testFolder } from './ferry.js';
+import { ferry, fixture, testFolder } from '../support/ferry.js';
 import { expectHarmless, hostile } from './hostile-words.js';
 
 let etcd: RunningEtcd;

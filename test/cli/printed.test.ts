@@ -8,7 +8,7 @@ import { printable, printableLines } from '../../src/core/printable.js';
 import { failed, describeProofs, proven } from '../../src/migrate/proof.js';
 import { describeFinding } from '../../src/rbac/describe.js';
 import { grantCommand, nameWord } from '../../src/rbac/etcdctl-words.js';
-import { ferry, testFolder } from './ferry.js';
+import { ferry, testFolder } from '../support/ferry.js';
 import { expectHarmless, hostile, orders } from './hostile-words.js';
 
 describe('names and errors', () => {

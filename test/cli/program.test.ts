@@ -1,7 +1,7 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { program, startProgram, testFolder } from './ferry.js';
+import { program, startProgram, testFolder } from '../support/ferry.js';
 
 it('runs by itself through a link, and keeps its option --env-file from Node', async () => {
   const folder = await testFolder();

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { refuseUnverifiable, verifySaved } from '../../src/cli/save-verified.js';
-import { silentContext } from '../restore/silent-context.js';
-import { snapshotFolder } from '../snapshot/stored-snapshots.js';
+import { silentContext } from '../support/silent-context.js';
+import { snapshotFolder } from '../support/stored-snapshots.js';
 import { recordedPath } from '../snapshot/verify/recorded.js';
 
 it('what the disk gives back damaged was not saved', async () => {

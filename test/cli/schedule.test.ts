@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { enableAuth, startEtcd, type RunningEtcd } from '../support/etcd.js';
-import { expectFailure, ferry, program, shell, testFolder } from './ferry.js';
+import { expectFailure, ferry, program, shell, testFolder } from '../support/ferry.js';
 
 let etcd: RunningEtcd;
 

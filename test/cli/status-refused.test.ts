@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';
 import { startStatusRefused, type StatusRefused } from '../support/status-refused.js';
-import { expectFailure, ferry, fixture, testFolder } from './ferry.js';
+import { expectFailure, ferry, fixture, testFolder } from '../support/ferry.js';
 
 let etcd: RunningEtcd;
 let refusing: StatusRefused;

@@ -2,11 +2,11 @@ import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silentContext } from '../restore/silent-context.js';
-import { openStore } from '../../src/snapshot/open.js';
-import { openStoppedMembers } from '../../src/snapshot/stopped-members.js';
-import { unpackFixture } from '../bolt/unpack.js';
-import { expectFailure, ferry, testFolder } from './ferry.js';
+import { silentContext } from '../support/silent-context.js';
+import { openStore } from '../../src/snapshot/open/open.js';
+import { openStoppedMembers } from '../../src/at-rest/stopped-members.js';
+import { unpackFixture } from '../support/unpack.js';
+import { expectFailure, ferry, testFolder } from '../support/ferry.js';
 
 let recorded: string;
 

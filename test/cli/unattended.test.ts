@@ -5,12 +5,12 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { takeLock } from '../../src/snapshot/lock.js';
+import { takeLock } from '../../src/snapshot/keep/lock.js';
 import { DirectoryStorage } from '../../src/storage/directory.js';
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';
 import { findTool } from '../support/tools.js';
-import { expectFailure, ferry, startFerry, testFolder, untilSaid } from './ferry.js';
+import { expectFailure, ferry, startFerry, testFolder, untilSaid } from '../support/ferry.js';
 
 let etcd: RunningEtcd;
 

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expectFailure, expectNoTrace, ferry, fixture, testFolder } from './ferry.js';
+import { expectFailure, expectNoTrace, ferry, fixture, testFolder } from '../support/ferry.js';
 
 const good = fixture('single-6.7.5/snapshot.db');
 

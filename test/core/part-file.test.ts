@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PartFile } from '../../src/core/part-file.js';
-import { failureOf } from '../sensu/api/ferry-error.js';
+import { failureOf } from '../support/ferry-error.js';
 
 async function newFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-part-'));

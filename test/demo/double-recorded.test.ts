@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseJson } from '../../src/sensu/api/json.js';
 import type { ApiObject } from '../../src/sensu/resources/api-value.js';
 import { recordedAnswer, type RecordedAnswer } from '../support/recorded-api.js';
-import { serveDouble, type ServedDouble } from './served-double.js';
+import { serveDouble, type ServedDouble } from '../support/served-double.js';
 
 /** The key of admin in the recorded store. */
 const authorization = 'Key 24484dcc-ee3e-4f43-a347-a4aec7cd1523';

@@ -6,8 +6,8 @@ import { getResource, listResources, putResource } from '../../src/sensu/api/res
 import { routeOf, type ApiRoute } from '../../src/sensu/api/routes.js';
 import type { ApiObject, ApiResource } from '../../src/sensu/resources/api-value.js';
 import { singleKey } from '../../src/store/sensu-root.js';
-import { failureOf } from '../sensu/api/ferry-error.js';
-import { serveDouble, type ServedDouble } from './served-double.js';
+import { failureOf } from '../support/ferry-error.js';
+import { serveDouble, type ServedDouble } from '../support/served-double.js';
 
 const keys = {
   admin: '24484dcc-ee3e-4f43-a347-a4aec7cd1523',

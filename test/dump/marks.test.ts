@@ -5,10 +5,10 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { framings } from '../../src/dump/dump.js';
 import { MarkReader } from '../../src/dump/marks.js';
-import { StreamOutput, type ByteSink } from '../../src/dump/output.js';
+import { StreamOutput, type ByteSink } from '../../src/dump/write/output.js';
 import { readDump } from '../../src/dump/read/read-dump.js';
-import { silentContext } from '../restore/silent-context.js';
-import { failureOf } from '../sensu/api/ferry-error.js';
+import { silentContext } from '../support/silent-context.js';
+import { failureOf } from '../support/ferry-error.js';
 
 let folder: string;
 beforeAll(async () => {

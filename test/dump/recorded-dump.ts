@@ -1,4 +1,4 @@
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 import { nameOf } from '../../src/dump/loss-report.js';
 import { readDump } from '../../src/dump/read/read-dump.js';
 import type { ApiResource } from '../../src/sensu/resources/api-value.js';

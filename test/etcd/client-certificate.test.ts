@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FerryError } from '../../src/core/errors.js';
-import { createAuthority } from '../../src/etcd/certificates.js';
+import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
 import { commonNameOf, refusedByName } from '../../src/etcd/client-certificate.js';
 import { enableAuth, startEtcd } from '../support/etcd.js';
 

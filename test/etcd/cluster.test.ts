@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
-import { freePorts } from '../../src/etcd/free-ports.js';
+import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
 import { enableAuth, etcdVersions, startEtcd, type EtcdOptions, type RunningEtcd } from '../support/etcd.js';
 
 /** What `localhost` is resolved to where etcd is asked for its members. */

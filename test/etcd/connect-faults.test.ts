@@ -5,11 +5,11 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createAuthority } from '../../src/etcd/certificates.js';
+import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
-import { freePorts } from '../../src/etcd/free-ports.js';
-import { readServerHttpFacts } from '../../src/etcd/server-http.js';
+import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
+import { readServerHttpFacts } from '../../src/etcd/transport/server-http.js';
 import { enableAuth, etcdVersions, startEtcd } from '../support/etcd.js';
 
 const key = Buffer.from('/sensu.io/key');

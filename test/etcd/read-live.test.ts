@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { EtcdClient, RangeRequest } from '../../src/etcd/client.js';
 import { readLive } from '../../src/etcd/read-live.js';
 import type { StoreView } from '../../src/store/view.js';
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 import { etcdVersions, startEtcd } from '../support/etcd.js';
 
 const keyOf = (index: number): Buffer => Buffer.from(`/sensu.io/${String(index).padStart(6, '0')}`);

@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
-import { ProtoWriter } from '../../src/bolt/proto-writer.js';
+import { ProtoWriter } from '../../src/protobuf/proto-writer.js';
 import type { EtcdClient } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
-import { snapshotPath } from '../../src/etcd/messages.js';
+import { snapshotPath } from '../../src/etcd/transport/messages.js';
 import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
 
 /** Enough that a snapshot does not fit into the windows and buffers between etcd and its reader. */

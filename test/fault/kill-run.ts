@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EtcdBinaries } from '../../src/etcd/binaries.js';
-import { openStoppedMembers } from '../../src/snapshot/stopped-members.js';
-import { contentsAtRest, contentsOf } from '../bolt/store-contents.js';
+import type { EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
+import { openStoppedMembers } from '../../src/at-rest/stopped-members.js';
+import { contentsAtRest, contentsOf } from '../support/store-contents.js';
 import { recordedPath } from '../snapshot/verify/recorded.js';
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 import { KilledCluster, type Member } from './killed-cluster.js';
 
 export interface KillPlan {

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
-import type { EtcdBinaries } from '../../src/etcd/binaries.js';
-import { EtcdProcess } from '../../src/etcd/etcd-process.js';
-import { freePorts } from '../../src/etcd/free-ports.js';
+import type { EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
+import { EtcdProcess } from '../../src/etcd/throwaway/etcd-process.js';
+import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
 
 interface Member {
   readonly name: string;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extract } from 'tar';
 import { describe, expect, it } from 'vitest';
-import { createAuthority } from '../../src/etcd/certificates.js';
+import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
 import { enableAuth, startEtcd } from '../support/etcd.js';
 import { runFerry, startHost, type Finished, type StagedHost } from './staged-host.js';
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { differenceStep } from '../../src/migrate/steps/difference.js';
-import type { StepContext } from '../../src/migrate/strategy.js';
-import { unpackFixture } from '../bolt/unpack.js';
-import { silentContext } from '../restore/silent-context.js';
+import { differenceStep } from '../../src/migrate/copy/difference.js';
+import type { StepContext } from '../../src/migrate/engine/strategy.js';
+import { unpackFixture } from '../support/unpack.js';
+import { silentContext } from '../support/silent-context.js';
 
 /** The trap: what the other members acknowledged would be lost, and every proof against the one directory would hold. */
 test('the difference is not taken from one of several members', async () => {

@@ -12,8 +12,8 @@ import { stageBackend, stageConfiguration, type StagedBackend } from '../../src/
 import { startWriter, type Writer } from '../../src/demo/writer.js';
 import type { RecordedSettings } from '../../src/migrate/settings.js';
 import { createApiClient } from '../../src/sensu/api/client.js';
-import { createProcessRunner } from '../../src/sensu/process-runner.js';
-import { createServiceControl } from '../../src/sensu/service-control.js';
+import { createProcessRunner } from '../../src/host/process-runner.js';
+import { createServiceControl } from '../../src/host/service-control.js';
 import { prefixRange } from '../../src/store/sensu-root.js';
 import { etcdBinaries, etcdVersion, type RunningEtcd } from '../support/etcd.js';
 

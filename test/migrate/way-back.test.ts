@@ -1,7 +1,7 @@
 import { chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createServiceControl } from '../../src/sensu/service-control.js';
+import { createServiceControl } from '../../src/host/service-control.js';
 import { readSecrets } from '../../src/migrate/read-secrets.js';
 import { prefixRange } from '../../src/store/sensu-root.js';
 import { startEtcd, type RunningEtcd } from '../support/etcd.js';

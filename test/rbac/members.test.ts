@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { openBackendCalls } from '../../src/etcd/backend-calls.js';
+import { openBackendCalls } from '../../src/etcd/transport/backend-calls.js';
 import type { ConnectOptions } from '../../src/etcd/client.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { promptForNewPassword, promptForPassword } from '../../src/cli/password-prompt.js';
+import { promptForNewPassword, promptForPassword } from '../../src/cli/terminal/password-prompt.js';
 import type { Context } from '../../src/core/context.js';
 
 interface FakeTerminal {

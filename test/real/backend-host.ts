@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { freePorts } from '../../src/etcd/free-ports.js';
+import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
 import type { SensuBinaries } from './options.js';
 import { mustRun, until } from './processes.js';
 import { administrator, answers, makeApiKey, untilKeyWorks, type SensuApi } from './sensu-api.js';

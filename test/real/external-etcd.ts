@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EtcdBinaries } from '../../src/etcd/binaries.js';
-import { createAuthority, writeCertifiedKey, writePem } from '../../src/etcd/certificates.js';
-import { startThrowawayEtcd, type ThrowawayEtcd } from '../../src/etcd/throwaway.js';
+import type { EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
+import { createAuthority, writeCertifiedKey, writePem } from '../../src/etcd/throwaway/certificates.js';
+import { startThrowawayEtcd, type ThrowawayEtcd } from '../../src/etcd/throwaway/throwaway.js';
 
 /** The forms of login that a migration can set up; passwords with each kind of token that etcd gives. */
 export type LoginForm = 'certificate' | 'password-jwt' | 'password-simple' | 'none';

@@ -1,8 +1,8 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EtcdBinaries } from '../../src/etcd/binaries.js';
-import { startThrowawayEtcd } from '../../src/etcd/throwaway.js';
+import type { EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
+import { startThrowawayEtcd } from '../../src/etcd/throwaway/throwaway.js';
 import { keepaliveTimeout } from './agents.js';
 import { layOutHost, startFresh, type BackendHost } from './backend-host.js';
 import { startFerry } from './ferry.js';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EtcdBinaries } from '../../src/etcd/binaries.js';
+import type { EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
 import { keepaliveTimeout } from './agents.js';
 import { errorsSince, type LoggedErrors } from './backend-log.js';
 import { layOutHost, logLength, startFresh, type BackendHost } from './backend-host.js';

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/binaries.js';
+import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
 
 /** The programs of one Sensu release. */
 export interface SensuBinaries {

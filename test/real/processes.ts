@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { killWithUs } from '../../src/etcd/watchdog.js';
+import { killWithUs } from '../../src/etcd/throwaway/watchdog.js';
 
 export interface Finished {
   readonly code: number | null;

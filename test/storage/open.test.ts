@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openStore } from '../../src/snapshot/open.js';
+import { openStore } from '../../src/snapshot/open/open.js';
 import { isInBucket, parseLocation, parseRemoteFile } from '../../src/storage/location.js';
 import { openStorage } from '../../src/storage/open.js';
-import { silentContext } from '../restore/silent-context.js';
+import { silentContext } from '../support/silent-context.js';
 
 describe('a location', () => {
   it.each([

@@ -1,15 +1,15 @@
 import { connect } from '../../src/etcd/connect.js';
 import { onTestFinished, type TestContext } from 'vitest';
-import { findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/binaries.js';
-import type { CertificateAuthority } from '../../src/etcd/certificates.js';
-import { createAuthority } from '../../src/etcd/certificates.js';
+import { findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
+import type { CertificateAuthority } from '../../src/etcd/throwaway/certificates.js';
+import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
 import type { ConnectOptions, Credentials, EtcdClient, TlsFiles } from '../../src/etcd/client.js';
 import {
   startThrowawayEtcd,
   type ThrowawayEtcd,
   type ThrowawayMember,
   type ThrowawayOptions,
-} from '../../src/etcd/throwaway.js';
+} from '../../src/etcd/throwaway/throwaway.js';
 
 const found = await findEtcdBinaries(process.env);
 

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Environment } from '../../src/core/context.js';
-import type { CertifiedKeyPaths } from '../../src/etcd/certificates.js';
-import { freePorts } from '../../src/etcd/free-ports.js';
-import { killWithUs } from '../../src/etcd/watchdog.js';
-import { createS3Client } from '../../src/storage/s3-client.js';
+import type { CertifiedKeyPaths } from '../../src/etcd/throwaway/certificates.js';
+import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
+import { killWithUs } from '../../src/etcd/throwaway/watchdog.js';
+import { createS3Client } from '../../src/storage/s3/client.js';
 import { findTool } from './tools.js';
 
 /** versitygw on loopback: a real S3 server, whose buckets are folders. */

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EtcdClient } from '../../etcd/client.js';
 import { connect } from '../../etcd/connect.js';
-import { killWithUs } from '../../etcd/watchdog.js';
+import { killWithUs } from '../../etcd/throwaway/watchdog.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What backend.yml says of the embedded server. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openBackendCalls, type BackendCalls } from '../../etcd/backend-calls.js';
+import { openBackendCalls, type BackendCalls } from '../../etcd/transport/backend-calls.js';
 import type { ConnectOptions, EtcdClient } from '../../etcd/client.js';
 import { connect } from '../../etcd/connect.js';
 import { prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lookForProcess, type ProcessIdentity } from '../../core/process-identity.js';
-import { openBackendCalls } from '../../etcd/backend-calls.js';
+import { lookForProcess, type ProcessIdentity } from '../../host/process-identity.js';
+import { openBackendCalls } from '../../etcd/transport/backend-calls.js';
 import type { ConnectOptions } from '../../etcd/client.js';
-import { readTlsFiles } from '../../etcd/tls-files.js';
-import { readBackendConfig, type BackendConfig } from '../../sensu/backend-config.js';
-import { parseEnvironment } from '../../sensu/environment-file.js';
+import { readTlsFiles } from '../../etcd/transport/tls-files.js';
+import { readBackendConfig, type BackendConfig } from '../../sensu/backend/backend-config.js';
+import { parseEnvironment } from '../../sensu/backend/environment-file.js';
 import { serveApi, type ApiDouble } from './api.js';
 import { startEmbeddedEtcd } from './embedded-etcd.js';
 import { enterExternalStore, hasAuth, keepRegistered, standInForAgents } from './external-store.js';

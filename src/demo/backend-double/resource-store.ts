@@ -1,5 +1,5 @@
 import type { EtcdClient } from '../../etcd/client.js';
-import { classifyKey } from '../../sensu/key-space.js';
+import { classifyKey } from '../../sensu/keys/key-space.js';
 import type { ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource, type StoredPair } from '../../sensu/resources/encode-resource.js';
 import { FieldError } from '../../sensu/resources/field-error.js';

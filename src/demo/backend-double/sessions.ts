@@ -1,7 +1,7 @@
 import bcrypt from 'bcryptjs';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { EtcdClient } from '../../etcd/client.js';
-import { decodeApiKey, decodeUser } from '../../sensu/values.js';
+import { decodeApiKey, decodeUser } from '../../sensu/keys/values.js';
 import type { LeaseId } from '../../store/view.js';
 import { singleKey } from '../../store/sensu-root.js';
 import { json, unauthorized, type Answer } from './answer.js';

@@ -3,8 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../../core/context.js';
 import { systemCode } from '../../core/errors.js';
-import { inChunks } from '../../snapshot/chunks.js';
-import { decrypt, type DecryptionKeys } from '../../snapshot/encryption.js';
+import { inChunks } from '../../core/chunks.js';
+import { decrypt, type DecryptionKeys } from '../../age/encryption.js';
 import { fileError } from './place.js';
 
 /** A file of a dump, or standard input as `-`. */

@@ -1,5 +1,5 @@
 import type { Context } from '../../core/context.js';
-import type { DecryptionKeys } from '../../snapshot/encryption.js';
+import type { DecryptionKeys } from '../../age/encryption.js';
 import { largestDocument, OversizedDocument, type DocumentSplitter, type TextDocument } from './documents.js';
 import { isApiList, type ApiValue } from '../../sensu/resources/api-value.js';
 import { MarkReader } from '../marks.js';

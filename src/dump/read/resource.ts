@@ -1,5 +1,5 @@
 import { routeOf } from '../../sensu/api/routes.js';
-import { apiKeyHint } from '../../sensu/values.js';
+import { apiKeyHint } from '../../sensu/keys/values.js';
 import {
   isApiObject,
   type ApiObject,

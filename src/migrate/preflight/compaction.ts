@@ -1,4 +1,4 @@
-import type { ServerHttpFacts } from '../../etcd/server-http.js';
+import type { ServerHttpFacts } from '../../etcd/transport/server-http.js';
 import { note, type Finding } from '../findings.js';
 
 export const compactionFlags = '--auto-compaction-mode revision --auto-compaction-retention 2';

@@ -1,6 +1,6 @@
 import { FerryError } from '../../core/errors.js';
 import { refusal, type Finding } from '../findings.js';
-import { switchedConfiguration, switchedEnvironment, type Files } from '../steps/configure.js';
+import { switchedConfiguration, switchedEnvironment, type Files } from '../copy/configure.js';
 
 /**
  * Makes what the switch will write, and writes it nowhere: a file that cannot be changed would else be known only when

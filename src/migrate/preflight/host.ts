@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { access, lstat, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { CorruptFileError } from '../../bolt/corrupt.js';
-import { findHolder } from '../../bolt/in-use.js';
-import { findIdentity } from '../../bolt/stopped-log.js';
+import { CorruptFileError } from '../../etcd-files/corrupt.js';
+import { findHolder } from '../../etcd-files/data-directory/in-use.js';
+import { findIdentity } from '../../etcd-files/data-directory/stopped-log.js';
 import { systemCode } from '../../core/errors.js';
 import { isReadableByOthers } from '../../core/secret-file.js';
 import { formatBytes, formatId } from '../../core/units.js';

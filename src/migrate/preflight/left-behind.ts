@@ -1,8 +1,8 @@
 import { formatCount, formatSome } from '../../core/units.js';
 import type { EtcdClient } from '../../etcd/client.js';
-import { classifyKey } from '../../sensu/key-space.js';
-import { MalformedValueError } from '../../sensu/protobuf.js';
-import { apiKeyHint, decodeApiKey, decodeUser } from '../../sensu/values.js';
+import { classifyKey } from '../../sensu/keys/key-space.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
+import { apiKeyHint, decodeApiKey, decodeUser } from '../../sensu/keys/values.js';
 import { prefixRange } from '../../store/sensu-root.js';
 import type { StoreEntry } from '../../store/view.js';
 import { warning, type Finding } from '../findings.js';

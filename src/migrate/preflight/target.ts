@@ -1,7 +1,7 @@
 import type { Context } from '../../core/context.js';
 import { formatBytes, formatId } from '../../core/units.js';
 import type { Cluster, EtcdClient, Member, MemberStatus, PassedOver, TlsFiles } from '../../etcd/client.js';
-import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/server-http.js';
+import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/transport/server-http.js';
 import { isAtLeast } from '../../etcd/version.js';
 import { sensuRoot } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';

@@ -1,7 +1,7 @@
 import { FerryError } from '../../core/errors.js';
 import { formatCount, formatCounted } from '../../core/units.js';
-import { faultOf, type LogFault } from '../../sensu/backend-log.js';
-import type { LogReader } from '../../sensu/log-reader.js';
+import { faultOf, type LogFault } from '../../sensu/backend/backend-log.js';
+import type { LogReader } from '../../sensu/backend/log-reader.js';
 import { doubtful, failed, notChecked, proven, type Proof } from '../proof.js';
 import type { Probe } from './probe.js';
 

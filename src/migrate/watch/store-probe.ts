@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FerryError } from '../../core/errors.js';
-import { openBackendCalls, type BackendCalls } from '../../etcd/backend-calls.js';
+import { openBackendCalls, type BackendCalls } from '../../etcd/transport/backend-calls.js';
 import type { ConnectOptions, EtcdClient } from '../../etcd/client.js';
 import { connect } from '../../etcd/connect.js';
 import { randomLeaseId, throwawayKey } from '../../rbac/backend-accesses.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../../core/context.js';
-import { readLog, type LogPlace } from '../../sensu/log-reader.js';
+import { readLog, type LogPlace } from '../../sensu/backend/log-reader.js';
 import { apiOf } from '../backend-answer.js';
 import { notChecked, type Proof } from '../proof.js';
 import { backendOptions, type RunResources } from '../resources.js';

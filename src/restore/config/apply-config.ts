@@ -3,7 +3,7 @@ import { FerryError } from '../../core/errors.js';
 import type { EtcdClient } from '../../etcd/client.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { putResource } from '../../sensu/api/resources.js';
-import { forEachConcurrently } from '../concurrently.js';
+import { forEachConcurrently } from '../../core/concurrently.js';
 import type { Target } from './current.js';
 import { rankOf } from './order.js';
 import type { ConfigPlan, PlannedResource } from './planned.js';

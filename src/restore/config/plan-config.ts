@@ -11,7 +11,7 @@ import { routeOf } from '../../sensu/api/routes.js';
 import { textAt, without, type ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource } from '../../sensu/resources/encode-resource.js';
 import { FieldError } from '../../sensu/resources/field-error.js';
-import { forEachConcurrently } from '../concurrently.js';
+import { forEachConcurrently } from '../../core/concurrently.js';
 import { readCurrent } from './current.js';
 import { refuseKeysWithoutUser } from './key-owners.js';
 import { inApplyOrder } from './order.js';

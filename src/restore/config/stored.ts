@@ -1,6 +1,6 @@
 import type { DumpResource } from '../../dump/read/resource.js';
 import type { EtcdClient } from '../../etcd/client.js';
-import { classifyKey } from '../../sensu/key-space.js';
+import { classifyKey } from '../../sensu/keys/key-space.js';
 import type { ApiResource } from '../../sensu/resources/api-value.js';
 import { entityConfigs, entityStates } from '../../sensu/resources/kinds.js';
 import { joinEntity, toApiResource, type StoredResource } from '../../sensu/resources/to-api-resource.js';

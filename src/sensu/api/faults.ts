@@ -1,5 +1,5 @@
 import { FerryError, type FailureKind } from '../../core/errors.js';
-import { apiKeyHint } from '../values.js';
+import { apiKeyHint } from '../keys/values.js';
 import { isApiObject } from '../resources/api-value.js';
 import { parseJson } from './json.js';
 

@@ -1,5 +1,5 @@
-import { ProtoWriter } from '../../bolt/proto-writer.js';
-import { snappyLiteral } from '../snappy.js';
+import { ProtoWriter } from '../../protobuf/proto-writer.js';
+import { snappyLiteral } from '../../protobuf/snappy.js';
 import { objectAt, textAt, without, type ApiObject, type ApiResource } from './api-value.js';
 import { encodeMessage } from './encode.js';
 import { FieldError } from './field-error.js';

@@ -1,4 +1,4 @@
-import { ProtoWriter } from '../../bolt/proto-writer.js';
+import { ProtoWriter } from '../../protobuf/proto-writer.js';
 import { compareNames, isApiObject, type ApiObject, type ApiValue } from './api-value.js';
 import { FieldError, wrongKind } from './field-error.js';
 import { messageNamed, type Field, type Message } from './messages.js';

@@ -1,4 +1,4 @@
-import type { ProtoReader } from '../../bolt/proto-reader.js';
+import type { ProtoReader } from '../../protobuf/proto-reader.js';
 import { messageNamed, type Field, type Message } from './messages.js';
 
 /** What a message holds, by the slot of the field; undefined where it is absent. */

@@ -1,5 +1,5 @@
 import { parse, stringify } from 'lossless-json';
-import { MalformedValueError } from '../protobuf.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
 import { isApiObject, parseNumber, type ApiObject, type ApiValue } from './api-value.js';
 import { FieldList, TextMap, type FieldValue, type Slots, type UnknownField } from './fields.js';
 import { messageNamed, type Field, type Message } from './messages.js';

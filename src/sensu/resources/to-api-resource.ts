@@ -1,6 +1,6 @@
-import type { KeyClass } from '../key-space.js';
-import { MalformedValueError } from '../protobuf.js';
-import { isJson } from '../values.js';
+import type { KeyClass } from '../keys/key-space.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
+import { isJson } from '../keys/values.js';
 import {
   compareNames,
   isApiObject,

@@ -1,5 +1,5 @@
 import { compareNames, setOwn, type ApiValue, type DraftObject } from './api-value.js';
-import { MalformedValueError } from '../protobuf.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
 import { FieldList, TextMap, type FieldValue, type Slots } from './fields.js';
 import { messageNamed, type Field, type Message } from './messages.js';
 

@@ -1,6 +1,6 @@
-import { ProtoReader } from '../../bolt/proto-reader.js';
-import { MalformedValueError } from '../protobuf.js';
-import { unsnappy } from '../snappy.js';
+import { ProtoReader } from '../../protobuf/proto-reader.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
+import { unsnappy } from '../../protobuf/snappy.js';
 
 /** What `wrap.Wrapper` says of the bytes in it, and these bytes, unpacked. */
 export interface Unwrapped {

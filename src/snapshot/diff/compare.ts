@@ -1,5 +1,5 @@
 import type { Context } from '../../core/context.js';
-import { classifyKey, type KeyClass } from '../../sensu/key-space.js';
+import { classifyKey, type KeyClass } from '../../sensu/keys/key-space.js';
 import { ttlByLease } from '../../store/digest.js';
 import { mergeByKey } from '../../store/merge-by-key.js';
 import type { KeyRange, LeaseId, StoreEntry, StoreView } from '../../store/view.js';

@@ -1,5 +1,5 @@
 import { toApiResource } from '../../sensu/resources/to-api-resource.js';
-import { MalformedValueError } from '../../sensu/protobuf.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
 import { hasEnded } from '../../sensu/resources/silence.js';
 import type { KeyChange } from './compare.js';
 import { describeKeyChange } from './resource-change.js';

@@ -1,6 +1,6 @@
-import { apiKeyHint } from '../../sensu/values.js';
-import { MalformedValueError } from '../../sensu/protobuf.js';
-import { showKey } from '../../sensu/key-name.js';
+import { apiKeyHint } from '../../sensu/keys/values.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
+import { showKey } from '../../sensu/keys/key-name.js';
 import type { ApiObject, ApiValue } from '../../sensu/resources/api-value.js';
 import { kindOfGroup } from '../../sensu/resources/kinds.js';
 import { maskValue } from '../../sensu/resources/mask.js';

@@ -2,7 +2,7 @@ import type { Context } from '../../core/context.js';
 import { sensuRoot } from '../../store/sensu-root.js';
 import type { StoreView } from '../../store/view.js';
 import { diffStores, type StoreDiff } from '../diff/diff.js';
-import { openStore, type StoreAccess } from '../open.js';
+import { openStore, type StoreAccess } from '../open/open.js';
 
 /** How many keys of each sort are named. */
 const listed = 100;

@@ -1,11 +1,11 @@
-import { checkTrailer } from '../../bolt/trailer.js';
-import type { FileSource } from '../../bolt/store-file.js';
+import { checkTrailer } from '../../etcd-files/bbolt/trailer.js';
+import type { FileSource } from '../../etcd-files/mvcc/store-file.js';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import type { Manifest } from '../manifest.js';
-import { findFile, type FoundFile, type StoreAccess } from '../open.js';
-import { largeTempFolder, Spool } from '../spool.js';
-import { archiveAt, archiveIn, unpackArchive } from '../unpack.js';
+import type { Manifest } from '../archive/manifest.js';
+import { findFile, type FoundFile, type StoreAccess } from '../open/open.js';
+import { largeTempFolder, Spool } from '../archive/spool.js';
+import { archiveAt, archiveIn, unpackArchive } from '../archive/unpack.js';
 import type { LayerRecord } from './layers.js';
 
 /** The etcd snapshot of a file, unpacked where it lies in an archive. */

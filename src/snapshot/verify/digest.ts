@@ -1,5 +1,5 @@
-import type { StoreContents } from '../contents.js';
-import type { Manifest } from '../manifest.js';
+import type { StoreContents } from '../../at-rest/contents.js';
+import type { Manifest } from '../archive/manifest.js';
 import type { LayerRecord } from './layers.js';
 
 /** What the manifest says of the content against what was counted and digested just now. */

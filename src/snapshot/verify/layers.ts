@@ -1,4 +1,4 @@
-import { CorruptFileError } from '../../bolt/corrupt.js';
+import { CorruptFileError } from '../../etcd-files/corrupt.js';
 import { FerryError } from '../../core/errors.js';
 
 /** In the order in which they are looked at: each needs those before it. */

@@ -5,9 +5,9 @@ import { FerryError } from '../../core/errors.js';
 import { isInBucket, parseRemoteFile } from '../../storage/location.js';
 import { openStorage } from '../../storage/open.js';
 import type { Storage } from '../../storage/storage.js';
-import { identify, isSnapshotName, markVerified, unmarkVerified } from '../catalog.js';
-import type { StoreAccess } from '../open.js';
-import type { SnapshotIdentity } from '../side-files.js';
+import { identify, isSnapshotName, markVerified, unmarkVerified } from '../keep/catalog.js';
+import type { StoreAccess } from '../open/open.js';
+import type { SnapshotIdentity } from '../keep/side-files.js';
 import { verifyFile, type FileVerification, type VerifyOptions } from './verify.js';
 
 /**

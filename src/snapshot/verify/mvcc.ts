@@ -1,9 +1,9 @@
-import { BboltFile } from '../../bolt/bbolt.js';
-import type { FileWindow } from '../../bolt/file-window.js';
-import { checkMvcc } from '../../bolt/mvcc-check.js';
-import type { PageCheck } from '../../bolt/page-check.js';
-import { readStoreMetadata } from '../../bolt/store-metadata.js';
-import type { Lease } from '../../bolt/types.js';
+import { BboltFile } from '../../etcd-files/bbolt/bbolt.js';
+import type { FileWindow } from '../../etcd-files/bbolt/file-window.js';
+import { checkMvcc } from '../../etcd-files/mvcc/mvcc-check.js';
+import type { PageCheck } from '../../etcd-files/bbolt/page-check.js';
+import { readStoreMetadata } from '../../etcd-files/mvcc/store-metadata.js';
+import type { Lease } from '../../store/types.js';
 import type { Context } from '../../core/context.js';
 import { formatId } from '../../core/units.js';
 import type { LayerRecord } from './layers.js';

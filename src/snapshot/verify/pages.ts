@@ -1,6 +1,6 @@
-import type { FileWindow } from '../../bolt/file-window.js';
-import { readMeta } from '../../bolt/meta.js';
-import { checkPages, type PageCheck } from '../../bolt/page-check.js';
+import type { FileWindow } from '../../etcd-files/bbolt/file-window.js';
+import { readMeta } from '../../etcd-files/bbolt/meta.js';
+import { checkPages, type PageCheck } from '../../etcd-files/bbolt/page-check.js';
 import type { Context } from '../../core/context.js';
 import { inSteps } from './in-steps.js';
 import type { LayerRecord } from './layers.js';

@@ -1,13 +1,13 @@
 import type { Context } from '../../core/context.js';
 import { formatCount, formatCounted, formatId } from '../../core/units.js';
-import { classifyKey, outsideRoot, type KeyClass } from '../../sensu/key-space.js';
-import { showKey } from '../../sensu/key-name.js';
-import { MalformedValueError } from '../../sensu/protobuf.js';
-import { checkValue } from '../../sensu/value-check.js';
+import { classifyKey, outsideRoot, type KeyClass } from '../../sensu/keys/key-space.js';
+import { showKey } from '../../sensu/keys/key-name.js';
+import { MalformedValueError } from '../../protobuf/protobuf.js';
+import { checkValue } from '../../sensu/keys/value-check.js';
 import { ttlByLease } from '../../store/digest.js';
 import { prefixRange } from '../../store/sensu-root.js';
 import type { LeaseId, StoreEntry, StoreView } from '../../store/view.js';
-import { readContents, type StoreContents } from '../contents.js';
+import { readContents, type StoreContents } from '../../at-rest/contents.js';
 import type { LayerRecord, Layers } from './layers.js';
 
 /** Sensu 6.x writes 2 from its first release to its last; 1 is a store that was not quite upgraded from 5.x. */

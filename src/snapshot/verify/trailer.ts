@@ -1,8 +1,8 @@
-import { CorruptFileError } from '../../bolt/corrupt.js';
-import { FileWindow } from '../../bolt/file-window.js';
-import { readMetaAt } from '../../bolt/meta.js';
-import { openSnapshot, openSource, type FileSource } from '../../bolt/store-file.js';
-import { checkTrailer } from '../../bolt/trailer.js';
+import { CorruptFileError } from '../../etcd-files/corrupt.js';
+import { FileWindow } from '../../etcd-files/bbolt/file-window.js';
+import { readMetaAt } from '../../etcd-files/bbolt/meta.js';
+import { openSnapshot, openSource, type FileSource } from '../../etcd-files/mvcc/store-file.js';
+import { checkTrailer } from '../../etcd-files/bbolt/trailer.js';
 import type { LayerRecord } from './layers.js';
 
 /** The sha256 that etcd puts at the end of a snapshot; a bare `db` file has none. */

@@ -1,12 +1,17 @@
-import { FileWindow } from '../../bolt/file-window.js';
-import { openSnapshot, openSource, type FileSource, type OpenedFile } from '../../bolt/store-file.js';
-import { lengthOf } from '../../bolt/temp-file.js';
-import { trailerLength } from '../../bolt/trailer.js';
+import { FileWindow } from '../../etcd-files/bbolt/file-window.js';
+import {
+  openSnapshot,
+  openSource,
+  type FileSource,
+  type OpenedFile,
+} from '../../etcd-files/mvcc/store-file.js';
+import { lengthOf } from '../../core/temp-file.js';
+import { trailerLength } from '../../etcd-files/bbolt/trailer.js';
 import type { Context } from '../../core/context.js';
-import type { StoreContents } from '../contents.js';
-import type { Manifest } from '../manifest.js';
-import type { StoreAccess } from '../open.js';
-import { asFerryError, asView, type FileView } from '../store-view.js';
+import type { StoreContents } from '../../at-rest/contents.js';
+import type { Manifest } from '../archive/manifest.js';
+import type { StoreAccess } from '../open/open.js';
+import { asFerryError, asView, type FileView } from '../../at-rest/store-view.js';
 import { verifyArchive } from './archive.js';
 import { compareWithManifest } from './digest.js';
 import { newLayers, type Finding, type LayerResult, type Layers } from './layers.js';

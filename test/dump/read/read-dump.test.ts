@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FerryError } from '../../../src/core/errors.js';
 import { readDump, type DumpAccess } from '../../../src/dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../../src/dump/read/resource.js';
-import { startEncryption } from '../../../src/snapshot/encryption.js';
-import { failureOf } from '../../sensu/api/ferry-error.js';
-import { silentContext } from '../../restore/silent-context.js';
+import { startEncryption } from '../../../src/age/encryption.js';
+import { failureOf } from '../../support/ferry-error.js';
+import { silentContext } from '../../support/silent-context.js';
 
 let folder: string;
 

@@ -7,8 +7,8 @@ import { applyConfig } from '../../../src/restore/config/apply-config.js';
 import { planConfig } from '../../../src/restore/config/plan-config.js';
 import type { PlannedResource } from '../../../src/restore/config/planned.js';
 import type { ApiResource } from '../../../src/sensu/resources/api-value.js';
-import type { ServedDouble } from '../../demo/served-double.js';
-import { silentContext } from '../silent-context.js';
+import type { ServedDouble } from '../../support/served-double.js';
+import { silentContext } from '../../support/silent-context.js';
 import { adminKey, connectTo, disturbed, documentOf, freshTarget, type Disturbance } from './target.js';
 
 let folder: string;

@@ -8,15 +8,15 @@ import { countActions, type ConfigPlan } from '../../../src/restore/config/plann
 import { requireSameStore } from '../../../src/restore/config/write-directly.js';
 import { connectApi } from '../../../src/sensu/api/connection.js';
 import { createApiClient } from '../../../src/sensu/api/client.js';
-import { classifyKey } from '../../../src/sensu/key-space.js';
+import { classifyKey } from '../../../src/sensu/keys/key-space.js';
 import { without, type ApiResource } from '../../../src/sensu/resources/api-value.js';
 import { entityConfigs, entityStates, kindOfGroup } from '../../../src/sensu/resources/kinds.js';
 import { toApiResource } from '../../../src/sensu/resources/to-api-resource.js';
 import { sensuRoot } from '../../../src/store/sensu-root.js';
-import type { ServedDouble } from '../../demo/served-double.js';
+import type { ServedDouble } from '../../support/served-double.js';
 import { storedResources } from '../../sensu/resources/recorded.js';
 import { startEtcd } from '../../support/etcd.js';
-import { silentContext } from '../silent-context.js';
+import { silentContext } from '../../support/silent-context.js';
 import { connectTo, documentOf, dumpOf, erinsKey, freshTarget, nameOf } from './target.js';
 
 let folder: string;

@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { formatJson } from '../../../src/sensu/api/json.js';
 import { connectApi, type ApiConnection } from '../../../src/sensu/api/connection.js';
-import { classifyKey } from '../../../src/sensu/key-space.js';
+import { classifyKey } from '../../../src/sensu/keys/key-space.js';
 import { withSecrets } from '../../../src/sensu/resources/secrets.js';
 import { textAt, type ApiResource } from '../../../src/sensu/resources/api-value.js';
 import { sensuRoot } from '../../../src/store/sensu-root.js';
-import { serveDouble, type ServedDouble } from '../../demo/served-double.js';
+import { serveDouble, type ServedDouble } from '../../support/served-double.js';
 import { storedResources } from '../../sensu/resources/recorded.js';
 
 /** Of the recorded store that targets are made of. */

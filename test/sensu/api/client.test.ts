@@ -3,10 +3,10 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { FerryError } from '../../../src/core/errors.js';
-import { createAuthority } from '../../../src/etcd/certificates.js';
+import { createAuthority } from '../../../src/etcd/throwaway/certificates.js';
 import { createApiClient, explainHealth, type ApiOptions } from '../../../src/sensu/api/client.js';
 import { recordedAnswer as recorded } from '../../support/recorded-api.js';
-import { failureOf as failureWithout } from './ferry-error.js';
+import { failureOf as failureWithout } from '../../support/ferry-error.js';
 
 const apiKey = '24484dcc-ee3e-4f43-a347-a4aec7cd1523';
 

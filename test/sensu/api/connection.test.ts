@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createAuthority } from '../../../src/etcd/certificates.js';
+import { createAuthority } from '../../../src/etcd/throwaway/certificates.js';
 import { connectApi, type ApiConnectionOptions } from '../../../src/sensu/api/connection.js';
 import {
   recordedAnswer,
@@ -8,7 +8,7 @@ import {
   type RecordedApi,
   type Reply,
 } from '../../support/recorded-api.js';
-import { failureOf } from './ferry-error.js';
+import { failureOf } from '../../support/ferry-error.js';
 
 const apiKey = '24484dcc-ee3e-4f43-a347-a4aec7cd1523';
 const password = 'AlicePass1';

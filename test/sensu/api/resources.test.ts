@@ -5,7 +5,7 @@ import { formatJson, parseJson } from '../../../src/sensu/api/json.js';
 import { getResource, listResources, putResource } from '../../../src/sensu/api/resources.js';
 import { apiRoutes, listPath, resourcePath, routeOf, type ApiRoute } from '../../../src/sensu/api/routes.js';
 import { recordedAnswer, startRecordedApi, type Asked, type Reply } from '../../support/recorded-api.js';
-import { failureOf } from './ferry-error.js';
+import { failureOf } from '../../support/ferry-error.js';
 
 const route = (type: string, apiVersion = 'core/v2'): ApiRoute => routeOf(type, apiVersion)!;
 

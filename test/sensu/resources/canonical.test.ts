@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { fromBody, toBody } from '../../../src/sensu/api/body.js';
 import { formatJson, parseJson } from '../../../src/sensu/api/json.js';
 import { routeOf } from '../../../src/sensu/api/routes.js';
-import { classifyKey } from '../../../src/sensu/key-space.js';
+import { classifyKey } from '../../../src/sensu/keys/key-space.js';
 import { isApiObject, type ApiObject, type ApiResource } from '../../../src/sensu/resources/api-value.js';
 import { canonicalResource } from '../../../src/sensu/resources/canonical.js';
 import { kindOfGroup } from '../../../src/sensu/resources/kinds.js';
 import { toApiResource } from '../../../src/sensu/resources/to-api-resource.js';
-import { openStore } from '../../../src/snapshot/open.js';
+import { openStore } from '../../../src/snapshot/open/open.js';
 import { sensuRoot } from '../../../src/store/sensu-root.js';
-import { silentContext } from '../../restore/silent-context.js';
-import { snapshotOf } from '../../restore/truth.js';
+import { silentContext } from '../../support/silent-context.js';
+import { snapshotOf } from '../../restore/etcd/truth.js';
 
 const check = (spec: ApiObject): ApiResource =>
   canonicalResource({ type: 'CheckConfig', apiVersion: 'core/v2', metadata: {}, spec });

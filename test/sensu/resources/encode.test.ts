@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ProtoReader } from '../../../src/bolt/proto-reader.js';
-import { classifyKey } from '../../../src/sensu/key-space.js';
-import { snappyLiteral, unsnappy } from '../../../src/sensu/snappy.js';
+import { ProtoReader } from '../../../src/protobuf/proto-reader.js';
+import { classifyKey } from '../../../src/sensu/keys/key-space.js';
+import { snappyLiteral, unsnappy } from '../../../src/protobuf/snappy.js';
 import type { ApiObject, ApiResource } from '../../../src/sensu/resources/api-value.js';
 import { encodeResource } from '../../../src/sensu/resources/encode-resource.js';
 import { encodeMessage } from '../../../src/sensu/resources/encode.js';

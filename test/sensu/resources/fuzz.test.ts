@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MalformedValueError } from '../../../src/sensu/protobuf.js';
-import { checkValue } from '../../../src/sensu/value-check.js';
+import { MalformedValueError } from '../../../src/protobuf/protobuf.js';
+import { checkValue } from '../../../src/sensu/keys/value-check.js';
 import { asApiShows } from '../../../src/sensu/resources/secrets.js';
 import { toApiResource } from '../../../src/sensu/resources/to-api-resource.js';
 import { stores, valuesOf, type Recorded } from './recorded.js';

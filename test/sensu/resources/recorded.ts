@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'lossless-json';
 import { parseAllDocuments } from 'yaml';
-import { openSnapshot } from '../../../src/bolt/store-file.js';
-import { classifyKey, type KeyClass } from '../../../src/sensu/key-space.js';
+import { openSnapshot } from '../../../src/etcd-files/mvcc/store-file.js';
+import { classifyKey, type KeyClass } from '../../../src/sensu/keys/key-space.js';
 import type { ApiResource, ApiValue } from '../../../src/sensu/resources/api-value.js';
 import { entityConfigs, entityStates, kindOfGroup } from '../../../src/sensu/resources/kinds.js';
 import {

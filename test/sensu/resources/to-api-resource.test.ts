@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { classifyKey } from '../../../src/sensu/key-space.js';
-import { MalformedValueError } from '../../../src/sensu/protobuf.js';
+import { classifyKey } from '../../../src/sensu/keys/key-space.js';
+import { MalformedValueError } from '../../../src/protobuf/protobuf.js';
 import { asApiShows, withSecrets } from '../../../src/sensu/resources/secrets.js';
 import {
   joinEntity,

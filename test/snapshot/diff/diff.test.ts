@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Progress } from '../../../src/core/context.js';
 import { diffStores, type StoreDiff } from '../../../src/snapshot/diff/diff.js';
 import { bytesField, numberField, wrapper } from '../../sensu/resources/wire.js';
-import { silentContext } from '../../restore/silent-context.js';
+import { silentContext } from '../../support/silent-context.js';
 import { memoryStore } from './memory-store.js';
 
 const context = silentContext();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ferry, fixture } from '../../cli/ferry.js';
+import { ferry, fixture } from '../../support/ferry.js';
 import { enableAuth, startEtcd } from '../../support/etcd.js';
 
 const snapshot = fixture('single-6.7.5/snapshot.db');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { LayerName, LayerResult } from '../../../src/snapshot/verify/layers.js';
 import { verifyFile, type FileVerification } from '../../../src/snapshot/verify/verify.js';
-import { silentContext } from '../../restore/silent-context.js';
+import { silentContext } from '../../support/silent-context.js';
 
 /** A path that goes with the test. */
 export function testPath(name: string): string {

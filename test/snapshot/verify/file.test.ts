@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { deepVerify } from '../../../src/restore/deep-verify.js';
-import type { Manifest } from '../../../src/snapshot/manifest.js';
+import type { Manifest } from '../../../src/snapshot/archive/manifest.js';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
-import { silentContext } from '../../restore/silent-context.js';
+import { silentContext } from '../../support/silent-context.js';
 import { etcdBinaries, newestEtcdVersion } from '../../support/etcd.js';
-import { fixture } from '../../bolt/truth.js';
-import { unpackFixture } from '../../bolt/unpack.js';
+import { fixture } from '../../support/recorded-truth.js';
+import { unpackFixture } from '../../support/unpack.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { archiveOf, recordedPath, recordings, trailerLength } from './recorded.js';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Context } from '../../../src/core/context.js';
 import { verifyAndNote } from '../../../src/snapshot/verify/mark.js';
-import { fixture } from '../../cli/ferry.js';
-import { silentContext } from '../../restore/silent-context.js';
-import { snapshotFolder } from '../stored-snapshots.js';
+import { fixture } from '../../support/ferry.js';
+import { silentContext } from '../../support/silent-context.js';
+import { snapshotFolder } from '../../support/stored-snapshots.js';
 
 const name = 'sensu-9080c059-20260801T021500Z-r260.db';
 

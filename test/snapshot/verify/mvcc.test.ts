@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BboltFile } from '../../../src/bolt/bbolt.js';
-import { checkMvcc, type RecordFinding } from '../../../src/bolt/mvcc-check.js';
-import { openBbolt, openSource } from '../../../src/bolt/store-file.js';
-import { ModelStore } from '../../bolt/model.js';
-import { revisionBytes, writeStore, type KeyRecord } from '../../bolt/store-writer.js';
+import type { BboltFile } from '../../../src/etcd-files/bbolt/bbolt.js';
+import { checkMvcc, type RecordFinding } from '../../../src/etcd-files/mvcc/mvcc-check.js';
+import { openBbolt, openSource } from '../../../src/etcd-files/mvcc/store-file.js';
+import { ModelStore } from '../../etcd-files/model.js';
+import { revisionBytes, writeStore, type KeyRecord } from '../../support/store-writer.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { recordedPath, withTrailer } from './recorded.js';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { BboltFile } from '../../../src/bolt/bbolt.js';
-import { metaPage, type Meta } from '../../../src/bolt/meta.js';
-import { openBbolt, openSource } from '../../../src/bolt/store-file.js';
-import { BboltWriter } from '../../bolt/bbolt-writer.js';
+import type { BboltFile } from '../../../src/etcd-files/bbolt/bbolt.js';
+import { metaPage, type Meta } from '../../../src/etcd-files/bbolt/meta.js';
+import { openBbolt, openSource } from '../../../src/etcd-files/mvcc/store-file.js';
+import { BboltWriter } from '../../etcd-files/bbolt-writer.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { recordedPath, trailerLength, withTrailer } from './recorded.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
-import { silentContext } from '../../restore/silent-context.js';
+import { silentContext } from '../../support/silent-context.js';
 import { archiveOf, recordedPath, recordings, trailerLength, withTrailer } from './recorded.js';
 
 let folder: string;

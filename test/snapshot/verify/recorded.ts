@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Encryption } from '../../../src/snapshot/encryption.js';
-import { openSnapshot } from '../../../src/bolt/store-file.js';
-import { ArchiveWriter } from '../../../src/snapshot/archive-writer.js';
-import { chunkSize } from '../../../src/snapshot/chunks.js';
-import { readContents } from '../../../src/snapshot/contents.js';
-import type { Manifest } from '../../../src/snapshot/manifest.js';
-import { asView } from '../../../src/snapshot/store-view.js';
-import { silentContext } from '../../restore/silent-context.js';
+import type { Encryption } from '../../../src/age/encryption.js';
+import { openSnapshot } from '../../../src/etcd-files/mvcc/store-file.js';
+import { ArchiveWriter } from '../../../src/snapshot/archive/archive-writer.js';
+import { chunkSize } from '../../../src/core/chunks.js';
+import { readContents } from '../../../src/at-rest/contents.js';
+import type { Manifest } from '../../../src/snapshot/archive/manifest.js';
+import { asView } from '../../../src/at-rest/store-view.js';
+import { silentContext } from '../../support/silent-context.js';
 
 export const recordings = ['single-6.7.5', 'cluster3-6.12.0', 'kitchen-sink-6.12.0'] as const;
 

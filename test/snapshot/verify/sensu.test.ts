@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openSnapshot } from '../../../src/bolt/store-file.js';
-import { ProtoWriter } from '../../../src/bolt/proto-writer.js';
-import { writeStore } from '../../bolt/store-writer.js';
+import { openSnapshot } from '../../../src/etcd-files/mvcc/store-file.js';
+import { ProtoWriter } from '../../../src/protobuf/proto-writer.js';
+import { writeStore } from '../../support/store-writer.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { recordedPath, withTrailer } from './recorded.js';
 
