@@ -7,8 +7,10 @@ import { FerryError } from '../core/errors.js';
 /** Of each stream the last 64 KiB are kept: what went wrong is said at the end. */
 const outputLimit = 64 * 1024;
 
-/** Between SIGTERM and SIGKILL, and between SIGKILL and giving up on a process that the kernel holds. */
-const graceMs = 5_000;
+export interface ProcessRunnerOptions {
+  /** Between SIGTERM and SIGKILL, and between SIGKILL and giving up on a process that the kernel holds. Default: 5 s. */
+  readonly graceMs?: number;
+}
 
 /**
  * Runs programs with `env` as their environment. A program has a session of its own, so that Ctrl-C on the
@@ -17,12 +19,15 @@ const graceMs = 5_000;
  * A run ends when the program does. What it leaves in the background keeps running, with a deleted file to
  * write to: a pipe that nobody reads would end it at its first line of log.
  */
-export function createProcessRunner(env: Environment): ProcessRunner {
+export function createProcessRunner(
+  env: Environment,
+  { graceMs = 5_000 }: ProcessRunnerOptions = {},
+): ProcessRunner {
   return {
-    run: (command, args, options = {}) => runProgram(env, { name: command, command, args }, options),
+    run: (command, args, options = {}) => runProgram(env, { name: command, command, args, graceMs }, options),
     shell: (line, options = {}) =>
       // The line is the operator's and may hold a secret: no message repeats it.
-      runProgram(env, { name: 'the command', command: '/bin/sh', args: ['-c', line] }, options),
+      runProgram(env, { name: 'the command', command: '/bin/sh', args: ['-c', line], graceMs }, options),
   };
 }
 
@@ -31,6 +36,7 @@ interface Program {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  readonly graceMs: number;
 }
 
 /** What is read of execa's result. */
@@ -120,10 +126,10 @@ async function withTimeout(
   const result = await within(ended, timeoutMs);
   if (result !== undefined) return result;
   signalGroup(pid, 'SIGTERM');
-  await within(ended, graceMs);
+  await within(ended, program.graceMs);
   // Also when the program itself has gone: its children may have ignored SIGTERM.
   signalGroup(pid, 'SIGKILL');
-  await within(ended, graceMs);
+  await within(ended, program.graceMs);
   throw timedOut(program, timeoutMs);
 }
 

@@ -1,4 +1,4 @@
-// Takes the lock of a folder again and again, and notes in a file when it had it: for lock.test.ts.
+// Takes the lock of a folder again and again, and notes in a file when it had it: for lock.program.test.ts.
 //   node lock-contender.js FOLDER LOG ROUNDS HOLD_MS
 import { appendFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';

@@ -7,6 +7,7 @@ import { jsonDocument } from '../../../src/dump/write/json.js';
 import { yamlDocument } from '../../../src/dump/write/yaml.js';
 import type { ApiObject, ApiResource, ApiValue } from '../../../src/sensu/resources/api-value.js';
 import { plain } from '../../sensu/resources/recorded.js';
+import { runs } from '../../support/runs.js';
 
 /** Words and signs that mean something to YAML, alone and side by side. */
 const pieces = fc.constantFrom(
@@ -86,6 +87,6 @@ test('what dump writes is read as what it was, whatever it holds', () => {
       const fromJson = parseJson(jsonDocument(resource)) as ApiObject;
       expect(plain(fromJson['spec']!)).toEqual(plain(spec));
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 }, 180_000);

@@ -6,6 +6,7 @@ import { jsonDocument } from '../../../src/dump/write/json.js';
 import { compareNatural, yamlDocument } from '../../../src/dump/write/yaml.js';
 import type { ApiObject, ApiValue } from '../../../src/sensu/resources/api-value.js';
 import { plain } from '../../sensu/resources/recorded.js';
+import { runs } from '../../support/runs.js';
 
 function document(spec: ApiObject): string {
   return yamlDocument({ type: 'T', apiVersion: 'core/v2', metadata: {}, spec });
@@ -129,7 +130,7 @@ describe('a document in YAML', () => {
           expect(plain(read as ApiValue)).toEqual(plain(object));
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   }, 180_000);
 
@@ -140,7 +141,7 @@ describe('a document in YAML', () => {
         const object = { [key]: value, list: [list, [value]] };
         expect((load(document(object)) as { spec: unknown }).spec).toEqual(object);
       }),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     );
   }, 180_000);
 
@@ -247,7 +248,7 @@ describe('a document in JSON', () => {
         expect(plain(spec)).toEqual(plain({ a: value }));
         expect(() => JSON.parse(text) as unknown).not.toThrow();
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   }, 180_000);
 });

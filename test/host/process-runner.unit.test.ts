@@ -127,8 +127,9 @@ describe('a command that takes too long', () => {
   });
 
   it('is killed when it ignores SIGTERM', async () => {
+    const impatient = createProcessRunner(env, { graceMs: 200 });
     const failure = await failureOf(
-      runner.shell("trap '' TERM; while :; do sleep 0.1; done", { timeoutMs: 200 }),
+      impatient.shell("trap '' TERM; while :; do sleep 0.1; done", { timeoutMs: 200 }),
     );
     expect(failure.code).toBe('COMMAND_TIMED_OUT');
   }, 20_000);

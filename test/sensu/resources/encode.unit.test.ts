@@ -20,6 +20,7 @@ import { joinEntity, messageOfGroup, toApiResource } from '../../../src/sensu/re
 import { readerOf, unwrap } from '../../../src/sensu/resources/wrapper.js';
 import { apiObjects } from './api-objects.js';
 import { stores, valuesOf, type Recorded } from './recorded.js';
+import { runs } from '../../support/runs.js';
 
 const resourcesOf = (store: string) =>
   valuesOf(store).flatMap(({ key, value }) => {
@@ -116,7 +117,7 @@ describe('encoding', () => {
       fc.property(apiObjects(name), (object) => {
         expect(decoded(name, encodeMessage(messageNamed(name), object, ''))).toEqual(object);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -55,7 +55,7 @@ async function wholeSnapshots(location: string): Promise<string[]> {
   return names;
 }
 
-// What a kill leaves in a folder is in killed.test.ts.
+// What a kill leaves in a folder is in killed.program.test.ts.
 it(
   'a save into a bucket that is killed leaves whole snapshots only, and the next one works',
   { timeout: 900_000 },

@@ -6,6 +6,7 @@ import {
   type RetainedSnapshot,
   type RetentionPolicy,
 } from '../../../src/snapshot/keep/retention.js';
+import { runs } from '../../support/runs.js';
 
 const now = new Date('2026-08-05T12:00:00Z');
 
@@ -239,7 +240,7 @@ describe('of any snapshots, with equal times among them', () => {
           });
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -260,7 +261,7 @@ describe('of any snapshots, with equal times among them', () => {
           expect(protectedOnes.length > 0).toBe(verified.length > 0);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 

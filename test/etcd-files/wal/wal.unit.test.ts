@@ -14,6 +14,7 @@ import { ModelStore } from '../model.js';
 import { ProtoWriter } from '../../../src/protobuf/proto-writer.js';
 import { uint64, writeStore } from '../../support/store-writer.js';
 import { walFileName, WalWriter } from './wal-writer.js';
+import { runs } from '../../support/runs.js';
 
 const memberId = 0xa5227d6d18885972n;
 const otherMember = 0x15059c056c7b9934n;
@@ -194,7 +195,7 @@ describe('replay against a model of the key space', () => {
         expect(directory.totals()).toEqual({ keys: model.live.size, records: model.records.length });
       });
     });
-    fc.assert(property, { numRuns: 150 });
+    fc.assert(property, { numRuns: runs(150) });
   });
 });
 
@@ -429,7 +430,7 @@ describe('a write cut short', () => {
         expect(performance.now() - started).toBeLessThan(5000);
       },
     );
-    fc.assert(property, { numRuns: 300 });
+    fc.assert(property, { numRuns: runs(300) });
     expect([...codes]).toEqual(expect.arrayContaining(['none', 'WAL_CORRUPT']));
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyFile } from '../../../src/snapshot/verify/verify.js';
 import { silentContext } from '../../support/silent-context.js';
 import { archiveOf, recordedPath, recordings, trailerLength, withTrailer } from './recorded.js';
+import { runs } from '../../support/runs.js';
 
 let folder: string;
 beforeAll(() => {
@@ -59,7 +60,7 @@ function damaged(bytes: Buffer, damage: Damage): Buffer {
 }
 
 /** With a seed, which fast-check prints with a failure. Shrinking a thousand runs of files would take long. */
-const runs = (numRuns: number): fc.Parameters<[Damage]> => ({ numRuns, endOnFailure: true });
+const noShrinking = (all: number): fc.Parameters<[Damage]> => ({ numRuns: runs(all), endOnFailure: true });
 
 async function expectFound(bytes: Buffer, ending: string): Promise<void> {
   const path = join(folder, `damaged${ending}`);
@@ -73,7 +74,7 @@ async function expectFound(bytes: Buffer, ending: string): Promise<void> {
       expect(ok).toBe(false);
       expect(findings.length).toBeGreaterThan(0);
     }),
-    runs(1000),
+    noShrinking(1000),
   );
 }
 
@@ -99,7 +100,7 @@ describe('random damages behind a sha256 that fits', () => {
         expect(layers).toHaveLength(6);
         expect(ok).toBe(layers.every(({ found }) => found === 0));
       }),
-      runs(name === 'cluster3-6.12.0' ? 100 : 300),
+      noShrinking(name === 'cluster3-6.12.0' ? 100 : 300),
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { rewriteBackendYml } from '../../../src/sensu/backend/backend-yml.js';
+import { runs } from '../../support/runs.js';
 
 const target = {
   clientUrls: ['https://etcd-1:2379', 'https://etcd-2:2379'],
@@ -115,7 +116,7 @@ describe('rewriteBackendYml', () => {
           );
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

@@ -8,6 +8,7 @@ import { ModelStore } from '../../etcd-files/model.js';
 import { revisionBytes, writeStore, type KeyRecord } from '../../support/store-writer.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { recordedPath, withTrailer } from './recorded.js';
+import { runs } from '../../support/runs.js';
 
 type Store = Omit<Parameters<typeof writeStore>[1], 'records'> & { records: KeyRecord[] };
 
@@ -216,7 +217,7 @@ describe('a store with more keys than one pass follows', () => {
           expect(check(path, 2)).toEqual(check(path));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 });

@@ -13,6 +13,7 @@ import {
   type KeySet,
 } from '../../src/rbac/ranges.js';
 import type { KeyRange } from '../../src/store/view.js';
+import { runs } from '../support/runs.js';
 
 /** The model: etcd's ranges read key by key, over every key of up to four of these bytes. */
 const alphabet = [0x00, 0x01, 0x2f, 0xff];
@@ -66,7 +67,7 @@ describe('ranges against a model that asks key by key', () => {
           if (next !== undefined) expect(Buffer.compare(range.end!, next.start)).toBe(-1);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -81,7 +82,7 @@ describe('ranges against a model that asks key by key', () => {
         }
         expect(unionOf(left)).toEqual(left);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -95,7 +96,7 @@ describe('ranges against a model that asks key by key', () => {
         );
         expect(covers(setOf(ranges), keys)).toBe(expected);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

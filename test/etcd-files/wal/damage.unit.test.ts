@@ -23,6 +23,7 @@ import { openStoppedLog } from '../../../src/etcd-files/data-directory/stopped-l
 import { FileWindow } from '../../../src/etcd-files/bbolt/file-window.js';
 import { WalReader } from '../../../src/etcd-files/wal/wal-records.js';
 import { unpackFixture } from '../../support/unpack.js';
+import { allRun, runs } from '../../support/runs.js';
 
 /** Of the killed member whose db file is the furthest behind. */
 let folder: string;
@@ -197,6 +198,7 @@ test('of a damaged log the longest prefix that is whole is used and named, or it
   });
   const seed = Date.now() % 2 ** 31;
   console.log(`seed ${seed}`);
-  fc.assert(property, { numRuns: 200, seed, endOnFailure: true });
-  expect(Math.min(ends.named, ends.refused), JSON.stringify(ends)).toBeGreaterThan(10);
+  fc.assert(property, { numRuns: runs(200), seed, endOnFailure: true });
+  const enough = allRun ? 10 : 0;
+  expect(Math.min(ends.named, ends.refused), JSON.stringify(ends)).toBeGreaterThan(enough);
 }, 300_000);

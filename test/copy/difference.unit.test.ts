@@ -8,6 +8,7 @@ import { verifyCopy } from '../../src/copy/verify-copy.js';
 import type { Revision, StoreView } from '../../src/store/view.js';
 import { leaseId, MemoryEtcd, MemoryKeeper, memoryView, type Wanted } from '../support/memory-etcd.js';
 import { silentContext } from '../support/silent-context.js';
+import { runs } from '../support/runs.js';
 
 async function carry(
   before: StoreView,
@@ -169,7 +170,7 @@ describe('difference', () => {
         });
         await carry(before, source.view());
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

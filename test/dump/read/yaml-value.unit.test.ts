@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { TextFault } from '../../../src/dump/read/place.js';
 import { parseYaml } from '../../../src/dump/read/yaml-value.js';
+import { runs } from '../../support/runs.js';
 
 const printable = fc
   .string({ unit: 'grapheme', maxLength: 40 })
@@ -29,7 +30,7 @@ describe('YAML of a dump', () => {
           { content },
         ]);
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -133,7 +134,7 @@ describe('YAML of a dump', () => {
           expect(error).toBeInstanceOf(TextFault);
         }
       }),
-      { numRuns: 50_000 },
+      { numRuns: runs(50_000) },
     );
   });
 });

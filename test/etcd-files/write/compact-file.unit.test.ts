@@ -7,6 +7,7 @@ import { bboltSize, layOutBbolt, pairView, writeBbolt } from '../../../src/etcd-
 import type { BucketToWrite } from '../../../src/etcd-files/write/bbolt-writer.js';
 import { fewestChildren, pageUses, readBuckets } from '../page-account.js';
 import type { Buckets } from '../page-account.js';
+import { runs } from '../../support/runs.js';
 
 let folder: string;
 
@@ -68,7 +69,7 @@ test('what is written is what is read, and every page is in use once', () => {
     expect(readBuckets(path)).toEqual(buckets);
     expect(pageUses(path).every((uses) => uses === 1)).toBe(true);
   });
-  fc.assert(property, { numRuns: 200 });
+  fc.assert(property, { numRuns: runs(200) });
 });
 
 test.each([0, 1, 2, 3, 4, 5, 30, 31, 32, 33, 34, 35, 60, 61, 62, 63, 64, 65, 66, 900, 1000])(

@@ -10,6 +10,7 @@ import { DirectoryStorage } from '../../../src/storage/directory.js';
 import type { ByteRange, Storage } from '../../../src/storage/storage.js';
 import { silentContext } from '../../support/silent-context.js';
 import { snapshotFolder, writeStoredArchive, writeStoredPlain } from '../../support/stored-snapshots.js';
+import { runs } from '../../support/runs.js';
 
 const context = silentContext();
 const monday = new Date('2026-11-23T02:15:00Z');
@@ -161,7 +162,7 @@ it('whatever is in an archive, lists it or sets it apart', async () => {
       expect(snapshots.length + strays.length).toBe(1);
       if (bytes.length !== whole.length) expect(strays).toMatchObject([{ kind: 'damaged' }]);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

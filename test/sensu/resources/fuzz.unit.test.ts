@@ -5,6 +5,7 @@ import { checkValue } from '../../../src/sensu/keys/value-check.js';
 import { asApiShows } from '../../../src/sensu/resources/secrets.js';
 import { toApiResource } from '../../../src/sensu/resources/to-api-resource.js';
 import { stores, valuesOf, type Recorded } from './recorded.js';
+import { runs } from '../../support/runs.js';
 
 /** One of each kind of value that real backends have written, and a few more of the larger kinds. */
 const samples = stores
@@ -47,7 +48,7 @@ describe('values with damage', () => {
         isChecked({ key, value: damaged });
         decodes({ key, value: damaged });
       }),
-      { numRuns: 60_000 },
+      { numRuns: runs(60_000) },
     );
   }, 180_000);
 
@@ -56,7 +57,7 @@ describe('values with damage', () => {
       fc.property(sample, fc.nat(4096), fc.uint8Array({ maxLength: 20 }), ({ key, value }, length, tail) => {
         decodes({ key, value: Buffer.concat([value.subarray(0, length % (value.length + 1)), tail]) });
       }),
-      { numRuns: 30_000 },
+      { numRuns: runs(30_000) },
     );
   }, 180_000);
 
@@ -70,7 +71,7 @@ describe('values with damage', () => {
       fc.property(sample, bytes, ({ key }, value) => {
         decodes({ key, value });
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(20_000) },
     );
   }, 180_000);
 

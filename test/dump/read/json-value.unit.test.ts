@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseJson } from '../../../src/dump/read/json-value.js';
 import { TextFault } from '../../../src/dump/read/place.js';
+import { runs } from '../../support/runs.js';
 
 describe('JSON of a dump', () => {
   test('is read as JSON.parse reads it, whatever it holds', () => {
@@ -12,7 +13,7 @@ describe('JSON of a dump', () => {
         const read = parseJson(JSON.stringify(value, null, indent));
         expect(JSON.parse(JSON.stringify(read, roundLarge))).toEqual(JSON.parse(JSON.stringify(value)));
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 
@@ -32,7 +33,7 @@ describe('JSON of a dump', () => {
         if (ours === 'a key is there twice') return;
         expect(ours === undefined, text).toBe(accepts === undefined);
       }),
-      { numRuns: 50_000 },
+      { numRuns: runs(50_000) },
     );
   });
 

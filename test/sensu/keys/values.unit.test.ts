@@ -12,6 +12,7 @@ import {
   type StoredUser,
 } from '../../../src/sensu/keys/values.js';
 import { prefixRange } from '../../../src/store/sensu-root.js';
+import { runs } from '../../support/runs.js';
 
 function fixture(path: string): URL {
   return new URL(`../../../fixtures/${path}`, import.meta.url);
@@ -189,7 +190,7 @@ describe('values of any bytes', () => {
           return !(result instanceof Error) || result instanceof MalformedValueError;
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 

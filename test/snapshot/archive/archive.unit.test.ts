@@ -10,6 +10,7 @@ import { ArchiveWriter } from '../../../src/snapshot/archive/archive-writer.js';
 import { chunkSize } from '../../../src/core/chunks.js';
 import { readArchive } from '../../../src/snapshot/archive/archive-reader.js';
 import type { Manifest } from '../../../src/snapshot/archive/manifest.js';
+import { runs } from '../../support/runs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sensu-ferry-archive-'));
 afterAll(() => {
@@ -98,7 +99,7 @@ describe('archive', () => {
         writeFileSync(cut, bytes.subarray(0, length));
         await expect(read(cut)).rejects.toMatchObject({ kind: 'integrity' });
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -118,7 +119,7 @@ describe('archive', () => {
           else expect(outcome).toBeInstanceOf(FerryError);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { DocumentSplitter } from '../../../src/dump/read/documents.js';
 import { JsonSplitter } from '../../../src/dump/read/json-documents.js';
 import { YamlSplitter } from '../../../src/dump/read/yaml-documents.js';
+import { runs } from '../../support/runs.js';
 
 /** The documents with their first lines, of a text that comes in pieces of such sizes. */
 function split(splitter: DocumentSplitter, text: string, sizes: readonly number[] = []): [string, number][] {
@@ -45,7 +46,7 @@ describe('A dump that comes in pieces', () => {
         expect(documents).toEqual(split(new YamlSplitter(), whole));
         expect(documents.map(([content]) => content).join('')).toBe(whole);
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 
@@ -65,7 +66,7 @@ describe('A dump that comes in pieces', () => {
           expect(documents).toEqual(split(new JsonSplitter(), text));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 

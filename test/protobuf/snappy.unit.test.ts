@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MalformedValueError } from '../../src/protobuf/protobuf.js';
 import { unsnappy } from '../../src/protobuf/snappy.js';
+import { runs } from '../support/runs.js';
 
 const open = (...bytes: readonly number[]): string =>
   unsnappy(Buffer.from(bytes), 'a test').toString('latin1');
@@ -55,7 +56,7 @@ describe('snappy', () => {
           expect(error).toBeInstanceOf(MalformedValueError);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
