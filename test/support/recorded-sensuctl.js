@@ -5,8 +5,8 @@
  * `fewer` (a user who may read little). What it was asked is added to the file that RECORDED_SENSUCTL_ASKED names.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse } from 'yaml';
 
 const fixtures = new URL('../../fixtures/kitchen-sink-6.12.0/', import.meta.url);
 const recorded = (name) => readFileSync(new URL(name, fixtures), 'utf8');
@@ -53,8 +53,11 @@ function play() {
 /** One after the other, each with a line end. */
 const inJson = (text) => text.split(/(?<=^\}\n)(?=\{$)/m);
 
-/** Events were recorded in YAML alone. */
-const inYaml = (text) => [`${JSON.stringify(parse(text), null, 2)}\n`];
+/** Events were recorded in YAML alone. The package is loaded only for them: the double is started many times. */
+function inYaml(text) {
+  const { parse } = createRequire(import.meta.url)('yaml');
+  return [`${JSON.stringify(parse(text), null, 2)}\n`];
+}
 
 /** Of all namespaces it gives everything but events; of one, what lies in none too. */
 function dump(types, omitted, namespace) {
