@@ -7,5 +7,5 @@ export function runs(all: number): number {
   return Math.ceil(all * share);
 }
 
-/** Whether enough cases run to expect that each kind of end was met among them. */
+/** Whether every case runs: the inner loop leaves out the longest, and cannot expect that all kinds of end were met. */
 export const allRun = share === 1;

@@ -8,7 +8,7 @@ import { ModelStore } from '../../etcd-files/model.js';
 import { revisionBytes, writeStore, type KeyRecord } from '../../support/store-writer.js';
 import { found, layerOf, testPath, verifyBytes } from './damaged.js';
 import { recordedPath, withTrailer } from './recorded.js';
-import { runs } from '../../support/runs.js';
+import { allRun, runs } from '../../support/runs.js';
 
 type Store = Omit<Parameters<typeof writeStore>[1], 'records'> & { records: KeyRecord[] };
 
@@ -202,7 +202,8 @@ describe('a store with more keys than one pass follows', () => {
     const path = recordedPath('cluster3-6.12.0');
     const whole = check(path);
     expect(whole).toMatchObject({ records: 887, liveKeys: 768, findings: [] });
-    for (const keys of [1, 10, 100, 500]) expect(check(path, keys)).toEqual(whole);
+    // One key a pass takes longest by far.
+    for (const keys of allRun ? [1, 10, 100, 500] : [10, 100, 500]) expect(check(path, keys)).toEqual(whole);
   });
 
   it('is judged as in one, with faults too', () => {
