@@ -3,32 +3,18 @@ import type { ApiResource } from '../sensu/resources/api-value.js';
 import { asApiShows, redacted, withSecrets } from '../sensu/resources/secrets.js';
 import { maskValue } from '../sensu/resources/mask.js';
 import { changedFields } from '../snapshot/diff/fields.js';
+import type { DumpFormat } from './framing.js';
 import type { DumpItem } from './item.js';
 import { LossCollector, nameOf, type LossReport } from './loss-report.js';
-import { endMark, headMark } from './marks.js';
 import type { DumpOutput } from './write/output.js';
 import { jsonDocument } from './write/json.js';
 import { yamlDocument } from './write/yaml.js';
-
-export type DumpFormat = 'yaml' | 'wrapped-json';
 
 export interface DumpOptions {
   readonly format: DumpFormat;
   /** Leaves entities as they are, and gives users their hashes. */
   readonly withSecrets: boolean;
 }
-
-/** What stands in a file of a dump beside its documents. */
-export interface Framing {
-  readonly head: string;
-  readonly separator: string;
-  readonly end: (documents: number) => string;
-}
-
-export const framings: Readonly<Record<DumpFormat, Framing>> = {
-  yaml: { head: headMark, separator: '---\n', end: endMark },
-  'wrapped-json': { head: '', separator: '', end: () => '' },
-};
 
 /** Writes what a source gives, and tells what is lost on the way. The output is left unfinished when it fails. */
 export async function writeDump(

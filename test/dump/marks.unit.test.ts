@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { framings } from '../../src/dump/dump.js';
+import { framings } from '../../src/dump/framing.js';
 import { MarkReader } from '../../src/dump/marks.js';
 import { StreamOutput, type ByteSink } from '../../src/dump/write/output.js';
 import { readDump } from '../../src/dump/read/read-dump.js';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import type { DumpFormat, Framing } from '../../dump/dump.js';
+import type { DumpFormat, Framing } from '../../dump/framing.js';
 import type { DumpItem } from '../../dump/item.js';
 import type { LossReport } from '../../dump/loss-report.js';
 import type { DumpOutput } from '../../dump/write/output.js';
@@ -92,7 +92,8 @@ async function written(
   items: AsyncIterable<DumpItem>,
   { format, encryption }: Form,
 ): Promise<CommandResult> {
-  const { framings, writeDump } = await import('../../dump/dump.js');
+  const { framings } = await import('../../dump/framing.js');
+  const { writeDump } = await import('../../dump/dump.js');
   const { ReaderGone } = await import('../../dump/write/output.js');
   const output = await openOutput(context, flags, framings[format], encryption);
   try {

@@ -4,7 +4,7 @@ import { FerryError, systemCode } from '../../core/errors.js';
 import { requireFolderOf } from '../../core/folder.js';
 import { PartFile, refuseSpecial, refuseTaken } from '../../core/part-file.js';
 import type { CipherStream, Encryption } from '../../age/encryption.js';
-import type { Framing } from '../dump.js';
+import type { Framing } from '../framing.js';
 import type { ResourceName } from '../loss-report.js';
 
 /** Where the documents of a dump go. */

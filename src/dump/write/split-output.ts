@@ -4,7 +4,7 @@ import { FerryError, systemCode } from '../../core/errors.js';
 import { makeFolder, refuseFileOnTheWayTo } from '../../core/folder.js';
 import { refuseTaken, syncDirectory } from '../../core/part-file.js';
 import { resourceKinds } from '../../sensu/resources/kinds.js';
-import type { Framing } from '../dump.js';
+import type { Framing } from '../framing.js';
 import type { ResourceName } from '../loss-report.js';
 import type { DumpOutput } from './output.js';
 

@@ -11,7 +11,7 @@ import { Etcd3 } from 'etcd3';
 import { trustEachCertificate } from '../../core/trust.js';
 import type { ConnectOptions, TlsFiles } from '../client.js';
 import { largestAnswer, sessionMegabytes, type Metadata } from './http2-channel.js';
-import type { Etcd3Call, Service } from './member-transport.js';
+import type { Etcd3Call, Service } from './call.js';
 
 type Callback = (error: Error | null, answer: unknown) => void;
 type Unary = (

@@ -4,7 +4,7 @@ import { KeyValueView } from '../../etcd-files/mvcc/key-value.js';
 import { FerryError } from '../../core/errors.js';
 import type { LeaseId, Revision, StoreEntry } from '../../store/view.js';
 import type { Alarm, Credentials, Member, MemberStatus, RangeRequest, RangeResult } from '../client.js';
-import type { DirectCall } from './member-transport.js';
+import type { DirectCall } from './call.js';
 
 /**
  * The calls that a snapshot takes, which this program sends and reads itself: docs/decisions/0014-direct-calls.md.

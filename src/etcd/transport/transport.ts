@@ -15,14 +15,8 @@ import {
   noLeader,
 } from '../errors.js';
 import type { Http2Call } from './http2-channel.js';
-import {
-  MemberTransport,
-  type Call,
-  type DirectCall,
-  type Door,
-  type Etcd3Call,
-  type Service,
-} from './member-transport.js';
+import type { Call, DirectCall, Etcd3Call, Service } from './call.js';
+import { MemberTransport, type Door } from './member-transport.js';
 import { authenticateCall, rangeCall, readToken } from './messages.js';
 
 const patience = 3;

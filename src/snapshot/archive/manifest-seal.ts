@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { Manifest } from './manifest.js';
 
 /** The last field of the file: the sha256 of the file itself, computed with these zeroes in its place. */
 const unsealed = '0'.repeat(64);
 
-export function manifestBytes(manifest: Manifest): Buffer {
+/** Kept apart from the schema, whose library a save has no need to load. */
+export function manifestBytes(manifest: object): Buffer {
   const text = `${JSON.stringify({ ...manifest, seal: unsealed }, null, 2)}\n`;
   const at = text.lastIndexOf(unsealed);
   return Buffer.from(`${text.slice(0, at)}${sealOf(text)}${text.slice(at + unsealed.length)}`);

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { framings } from '../../../src/dump/dump.js';
+import { framings } from '../../../src/dump/framing.js';
 import { SplitOutput } from '../../../src/dump/write/split-output.js';
 import { failureOf } from '../../support/ferry-error.js';
 
