@@ -20,7 +20,7 @@ interface Sums {
   readonly leasedKeys: number;
 }
 
-export interface PrefixSums extends Sums {
+interface PrefixSums extends Sums {
   readonly prefix: string;
 }
 

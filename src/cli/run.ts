@@ -71,7 +71,7 @@ export function addTimeoutOption(command: Command, timeout?: string): Command {
  * What a second signal does. `tidies-up-first`: for work that must not be left half done, as with a backend stopped.
  * npm sends Ctrl-C on, so that two signals come although the key was pressed once.
  */
-export type InterruptionManner = 'exits-at-once' | 'tidies-up-first';
+type InterruptionManner = 'exits-at-once' | 'tidies-up-first';
 
 const patience =
   'Stopping already; what was begun is put in order first. Only kill -9 would leave it as it is.';

@@ -21,7 +21,7 @@ export interface KeyListing extends StoreView {
 }
 
 /** Neighbouring keys of which most have changed, so that they are read in one go. */
-export interface ChangedRun {
+interface ChangedRun {
   readonly range: Required<KeyRange>;
   /** Keys of the run that have changed; others of it have not. */
   readonly changed: number;

@@ -22,7 +22,7 @@ export interface LoadOptions {
 }
 
 /** What the part of the source holds. */
-export interface SourceTally {
+interface SourceTally {
   readonly keys: number;
   readonly ephemeralKeys: number;
   /** Of keys and values. */

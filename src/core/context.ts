@@ -13,7 +13,7 @@ export interface Reporter {
   progress(progress: Progress): void;
 }
 
-export interface Clock {
+interface Clock {
   now(): Date;
 }
 

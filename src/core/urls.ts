@@ -11,7 +11,7 @@ export function maskPassword(text: string): string {
 }
 
 /** Whether a host, as `URL` has it, can only be this machine: what is sent there crosses no network. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === '::1' || host === 'localhost' || host.endsWith('.localhost');

@@ -1,7 +1,7 @@
 import { FerryError, type Failure } from '../core/errors.js';
 
 /** What grpc-js rejects a call with, and this program's own channel too. */
-export interface GrpcFailure extends Error {
+interface GrpcFailure extends Error {
   readonly code: number;
   readonly details: string;
 }

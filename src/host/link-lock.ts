@@ -25,7 +25,7 @@ export interface HeldLock {
   readonly state: 'running' | 'unknown';
 }
 
-export interface LinkHolder extends ProcessIdentity {
+interface LinkHolder extends ProcessIdentity {
   /** The beginning of its name. */
   readonly host: string;
 }

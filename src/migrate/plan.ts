@@ -17,7 +17,7 @@ import { connectTarget } from './resources.js';
 import { loginOf, type RecordedSettings, type Secrets } from './settings.js';
 import { connectSource, findSource, type MigrationSource } from './source.js';
 
-export interface PlannedStep {
+interface PlannedStep {
   readonly title: string;
   readonly changes: string;
   /** True when the backend is away while it runs. */

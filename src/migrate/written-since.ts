@@ -14,13 +14,13 @@ import { connectTarget } from './resources.js';
 import type { RecordedSettings } from './settings.js';
 
 /** What the backend wrote to the external etcd since the switch, and a rollback leaves there. */
-export interface WrittenSince {
+interface WrittenSince {
   readonly resources: readonly WrittenResources[];
   /** False when the external etcd has compacted the revision of the switch: what was deleted is not known then. */
   readonly deletionsKnown: boolean;
 }
 
-export interface WrittenResources {
+interface WrittenResources {
   /** As sensuctl names them, such as `checks`; the rest as their keys do. */
   readonly resource: string;
   readonly created: CountedKeys;
@@ -28,7 +28,7 @@ export interface WrittenResources {
   readonly deleted: CountedKeys;
 }
 
-export interface CountedKeys {
+interface CountedKeys {
   readonly count: number;
   /** Of what somebody has set up, some of the names. */
   readonly names: readonly string[];

@@ -4,7 +4,7 @@ import { grantCommand, grantWords } from './etcdctl-words.js';
 import { sensuRole } from './wanted.js';
 
 /** `either`: the answer differs between versions of etcd, and a backend works with both. */
-export type Expectation = 'allowed' | 'refused' | 'either';
+type Expectation = 'allowed' | 'refused' | 'either';
 
 /** One access that was tried, and how etcd answered. */
 export interface RbacCheck {

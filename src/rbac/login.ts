@@ -9,8 +9,6 @@ import { rootName, sensuUser } from './wanted.js';
  */
 export type LoginForm = 'certificate' | 'password' | 'none';
 
-export const loginForms: readonly LoginForm[] = ['certificate', 'password', 'none'];
-
 export interface BackendLogin {
   readonly form: LoginForm;
   /** The etcd user of the backends; of no meaning for `none`. */

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** What a backend's log holds of one kind. */
-export interface LoggedKind {
+interface LoggedKind {
   readonly words: string;
   readonly count: number;
 }

@@ -22,7 +22,7 @@ export interface SuiteOptions {
   readonly keep: string | undefined;
 }
 
-export const usage = `usage: npm run test:real -- --sensu-bin DIR [options]
+const usage = `usage: npm run test:real -- --sensu-bin DIR [options]
 
   --sensu-bin DIR    folder with sensu-backend, sensu-agent and sensuctl
   --etcd VERSIONS    external etcd to use, such as 3.5.30,3.7.3 (default: the newest 3.5 and the newest)

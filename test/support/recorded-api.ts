@@ -31,7 +31,7 @@ export function recordedAnswer(name: string): RecordedAnswer {
  * What else a server may do: never answer, answer a byte at a time for ever, break off before the answer or in the
  * middle of it, or show the page of a proxy.
  */
-export type Fault = 'silence' | 'drip' | 'reset' | 'cut' | 'web page' | 'error page';
+type Fault = 'silence' | 'drip' | 'reset' | 'cut' | 'web page' | 'error page';
 
 export type Reply = Fault | { readonly status?: number; readonly headers?: object; readonly body?: string };
 

@@ -15,7 +15,7 @@ export interface MemberLog {
  * `voters-unknown`: no log tells who votes. `older-copies`: those that could elect somebody lack what another one knows to
  * be agreed on, so they are not as they were when the cluster stopped.
  */
-export type Doubt = 'few-voters' | 'voters-unknown' | 'older-copies';
+type Doubt = 'few-voters' | 'voters-unknown' | 'older-copies';
 
 /** How much of the logs of stopped members counts. */
 export interface Agreement {

@@ -5,7 +5,7 @@ import { ProtoReader } from '../../protobuf/proto-reader.js';
 import type { Lease, LeaseId, Revision } from '../../store/types.js';
 
 /** A member of the cluster as the store has it; a snapshot has the members of the cluster it was taken from. */
-export interface StoredMember {
+interface StoredMember {
   readonly id: bigint;
   /** Empty until the member has started for the first time. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface StoredAlarm {
 }
 
 /** Who votes, as 3.5 and newer keep it beside the data; undefined in 3.4's files. */
-export interface StoredConfState {
+interface StoredConfState {
   readonly voters: readonly bigint[];
   readonly learners: readonly bigint[];
 }

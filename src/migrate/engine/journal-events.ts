@@ -6,7 +6,7 @@ const at = z.iso.datetime();
 const step = z.enum(stepIds);
 
 /** How a run stands when nobody works at it. */
-export const outcomes = ['migrated', 'rolled-back', 'given-up'] as const;
+const outcomes = ['migrated', 'rolled-back', 'given-up'] as const;
 
 export type Outcome = (typeof outcomes)[number];
 

@@ -10,7 +10,7 @@ import { waitForBackend, type LeaseTakeover } from './hold-leases.js';
 import { planLoad, type LoadOptions, type LoadPlan } from '../../copy/load-plan.js';
 import { verifyCopy, type VerifiedCopy } from '../../copy/verify-copy.js';
 
-export interface TargetFacts {
+interface TargetFacts {
   readonly endpoints: readonly string[];
   /** Undefined where the user may not ask for it: newer etcd shows it to root only. */
   readonly clusterId: bigint | undefined;

@@ -16,7 +16,7 @@ export interface ApiOptions {
   readonly timeoutMs?: number;
 }
 
-export interface BackendVersion {
+interface BackendVersion {
   readonly sensuBackend: string;
   /** The etcd that is built into the backend, used or not. */
   readonly etcdServer: string;
@@ -30,7 +30,7 @@ export interface BackendHealth {
   readonly alarms: number;
 }
 
-export interface MemberHealth {
+interface MemberHealth {
   readonly id: bigint;
   readonly name: string;
   readonly healthy: boolean;

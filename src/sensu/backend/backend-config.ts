@@ -8,14 +8,14 @@ import { expandVariables, parseFlags, type Flags } from './command-flags.js';
 import { yamlFault } from './yaml-fault.js';
 
 /** Where a value comes from; the first of these that has one counts. */
-export type Origin = 'flag' | 'environment' | 'file' | 'default';
+type Origin = 'flag' | 'environment' | 'file' | 'default';
 
-export interface Setting<T> {
+interface Setting<T> {
   readonly value: T;
   readonly origin: Origin;
 }
 
-export interface ConfigFinding {
+interface ConfigFinding {
   readonly severity: 'refusal' | 'warning' | 'note';
   readonly code: string;
   readonly sentence: string;

@@ -1,5 +1,5 @@
 /** What a line in the log of a backend says of its standing with etcd. */
-export const logFaults = [
+const logFaults = [
   'invalid auth token',
   'user name is empty',
   'permission denied',

@@ -20,7 +20,7 @@ export interface ExternalEtcd {
   readonly keyFile?: string;
 }
 
-export interface YmlChange {
+interface YmlChange {
   /** As it stands in the file. */
   readonly key: string;
   readonly before: unknown;

@@ -4,7 +4,7 @@ import { sensuRoot } from '../../store/sensu-root.js';
  * What it would mean to lose a key. Configuration: someone wrote it, or the cluster's identity hangs on it.
  * State: Sensu learned it and goes on from it. Ephemeral: Sensu makes it again, and its lease takes it away.
  */
-export type KeyKind = 'configuration' | 'state' | 'ephemeral' | 'unknown';
+type KeyKind = 'configuration' | 'state' | 'ephemeral' | 'unknown';
 
 export interface KeyClass {
   /** What keys are counted under, such as `/sensu.io/events/`, or `/sensu.io/cluster_id` for a single key. */

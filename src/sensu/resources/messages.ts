@@ -383,7 +383,7 @@ const rows = {
 export type MessageName = keyof typeof rows;
 
 /** `bytes` are base64 in JSON; a `uuid` is bytes on the wire that JSON shows as people write them. */
-export type Scalar = 'string' | 'bytes' | 'uuid' | 'bool' | 'int32' | 'uint32' | 'int64' | 'double';
+type Scalar = 'string' | 'bytes' | 'uuid' | 'bool' | 'int32' | 'uint32' | 'int64' | 'double';
 
 /** `[]` repeats; `?` is a message that may be absent, which JSON writes as null; `map` is of text to text. */
 type FieldType = Scalar | MessageName | `${'string' | MessageName}[]` | `${MessageName}?` | 'map';
@@ -393,7 +393,7 @@ type FieldType = Scalar | MessageName | `${'string' | MessageName}[]` | `${Messa
  * `omitEmpty`: not when it is absent or zero. `emptyList`: as `[]` where others are null.
  * `hidden`: never, so no dump of the API has it. `inlined`: its fields stand among those of the message.
  */
-export type Shown = 'omitEmpty' | 'emptyList' | 'hidden' | 'inlined';
+type Shown = 'omitEmpty' | 'emptyList' | 'hidden' | 'inlined';
 
 type Row = readonly [number: number, name: string, type: FieldType, shown?: Shown];
 

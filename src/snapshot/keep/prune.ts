@@ -16,7 +16,7 @@ export interface PrunePlan {
   readonly strays: readonly StrayFile[];
 }
 
-export interface KeptSnapshot extends StoredSnapshot {
+interface KeptSnapshot extends StoredSnapshot {
   readonly reasons: readonly KeepReason[];
 }
 

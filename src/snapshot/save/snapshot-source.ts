@@ -3,7 +3,7 @@ import type { MemberChoice } from '../../etcd/snapshot-member.js';
 import { readClusterId } from '../../at-rest/cluster-id.js';
 
 /** The member that a snapshot shows, as manifests name it. */
-export interface SourceMember {
+interface SourceMember {
   readonly name: string;
   readonly id: bigint;
   readonly clusterId: bigint;

@@ -2,7 +2,7 @@ import { CorruptFileError } from '../../etcd-files/corrupt.js';
 import { FerryError } from '../../core/errors.js';
 
 /** In the order in which they are looked at: each needs those before it. */
-export const layerNames = ['archive', 'trailer', 'pages', 'mvcc', 'sensu', 'digest', 'restore'] as const;
+const layerNames = ['archive', 'trailer', 'pages', 'mvcc', 'sensu', 'digest', 'restore'] as const;
 
 export type LayerName = (typeof layerNames)[number];
 
