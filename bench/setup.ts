@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Context } from '../src/core/context.js';
 import { compareVersions, findEtcdBinaries, type EtcdBinaries } from '../src/etcd/throwaway/binaries.js';
-import type { ConnectOptions } from '../src/etcd/client.js';
+import type { ConnectOptions } from '../src/etcd/connect-options.js';
 import { connect } from '../src/etcd/connect.js';
 import { planLoad } from '../src/copy/load-plan.js';
 import { applyLoad } from '../src/copy/load.js';

@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import type { EtcdClient, RangeRequest, RangeResult } from '../etcd/client.js';
+import type { KvReader, RangeRequest, RangeResult } from '../etcd/facets/kv.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { pairByKey, type KeyPair } from '../store/merge-by-key.js';
 import { leaseOf, leasesById, selectEntries, type Part } from './part.js';
@@ -15,7 +15,7 @@ const keysPerRead = 2000;
 
 export interface Alongside {
   readonly source: StoreView;
-  readonly client: EtcdClient;
+  readonly client: KvReader;
   readonly part: Part;
   /**
    * Pins the target's state. Without it each read sees the newest: while the reader itself writes, behind where
@@ -82,7 +82,7 @@ async function readSegment(
 
 /** Every key of a range that is known to be small. */
 async function readRange(
-  client: EtcdClient,
+  client: KvReader,
   range: KeyRange,
   revision: Revision | undefined,
 ): Promise<readonly StoreEntry[]> {
@@ -95,11 +95,7 @@ async function readRange(
 }
 
 /** A target that is not like the source may have values there that exceed what gRPC takes in one answer. */
-async function readPage(
-  client: EtcdClient,
-  request: RangeRequest,
-  limit = keysPerRead,
-): Promise<RangeResult> {
+async function readPage(client: KvReader, request: RangeRequest, limit = keysPerRead): Promise<RangeResult> {
   try {
     return await client.range({ ...request, limit });
   } catch (error) {

@@ -1,7 +1,8 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatCount, formatCounted } from '../core/units.js';
-import type { EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import type { Kv, KvReader } from '../etcd/facets/kv.js';
+import type { LeaseKeeper, Leases } from '../etcd/facets/leases.js';
 import type { Lease, LeaseId, Revision, StoreEntry } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { forEachConcurrently } from '../core/concurrently.js';
@@ -34,7 +35,7 @@ export interface AppliedDifference {
  */
 export async function applyDifference(
   context: Context,
-  client: EtcdClient,
+  client: Kv & Leases,
   now: KeyListing,
   difference: Difference,
   keeper: LeaseKeeper,
@@ -47,7 +48,7 @@ export async function applyDifference(
 }
 
 class Application {
-  readonly #client: EtcdClient;
+  readonly #client: Leases;
   readonly #now: KeyListing;
   readonly #difference: Difference;
   readonly #keeper: LeaseKeeper;
@@ -56,7 +57,7 @@ class Application {
 
   constructor(
     context: Context,
-    client: EtcdClient,
+    client: Kv & Leases,
     now: KeyListing,
     difference: Difference,
     keeper: LeaseKeeper,
@@ -155,7 +156,7 @@ class Application {
 /** Reads back what was written, and counts the keys: what is left over or lost would show there. */
 async function proveDifference(
   context: Context,
-  client: EtcdClient,
+  client: KvReader,
   now: KeyListing,
   difference: Difference,
 ): Promise<Revision> {

@@ -1,7 +1,9 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatCount } from '../core/units.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { Alarms } from '../etcd/facets/maintenance.js';
+import type { LeaseReader } from '../etcd/facets/leases.js';
+import type { Kv } from '../etcd/facets/kv.js';
 import type { Lease, LeaseId, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
 import { showKey, showKeys } from '../sensu/keys/key-name.js';
@@ -48,7 +50,7 @@ export interface LoadPlan {
  */
 export async function planLoad(
   context: Context,
-  client: EtcdClient,
+  client: Kv & LeaseReader & Alarms,
   source: StoreView,
   options: LoadOptions = {},
 ): Promise<LoadPlan> {
@@ -80,7 +82,7 @@ export async function planLoad(
   };
 }
 
-async function refuseAlarms(client: EtcdClient): Promise<void> {
+async function refuseAlarms(client: Alarms): Promise<void> {
   const alarms = await client.alarms();
   if (alarms.length === 0) return;
   const types = [...new Set(alarms.map((alarm) => alarm.type))].join(' and ');
@@ -96,7 +98,7 @@ async function refuseAlarms(client: EtcdClient): Promise<void> {
 
 /** A lease of ours that the target has with another TTL will be ended: that must not cost it foreign keys. */
 async function refuseTakenLeases(
-  client: EtcdClient,
+  client: LeaseReader,
   leases: ReadonlyMap<LeaseId, Lease>,
   part: Part,
 ): Promise<void> {
@@ -108,7 +110,7 @@ async function refuseTakenLeases(
 }
 
 /** etcd shows its limit nowhere, and a store must not be half loaded when a value above it comes up. */
-async function refuseTooLarge(client: EtcdClient, largest: StoreEntry | undefined): Promise<void> {
+async function refuseTooLarge(client: Kv, largest: StoreEntry | undefined): Promise<void> {
   if (largest === undefined) return;
   const { key, value } = largest;
   if (await client.takes({ type: 'put', key, value })) return;

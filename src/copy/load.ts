@@ -1,5 +1,6 @@
 import type { Context } from '../core/context.js';
-import type { EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import type { Kv } from '../etcd/facets/kv.js';
+import type { LeaseKeeper, Leases } from '../etcd/facets/leases.js';
 import { FerryError } from '../core/errors.js';
 import { clusterIdKey, singleKey } from '../store/sensu-root.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
@@ -34,7 +35,7 @@ export interface LoadResult {
  */
 export async function applyLoad(
   context: Context,
-  client: EtcdClient,
+  client: Kv & Leases,
   source: StoreView,
   plan: LoadPlan,
   keeper: LeaseKeeper,
@@ -57,7 +58,7 @@ type Pairs = AsyncIterable<readonly KeyPair<StoreEntry, StoreEntry>[]>;
 
 class Load {
   readonly #context: Context;
-  readonly #client: EtcdClient;
+  readonly #client: Kv & Leases;
   readonly #source: StoreView;
   readonly #plan: LoadPlan;
   readonly #keeper: LeaseKeeper;
@@ -74,7 +75,7 @@ class Load {
 
   constructor(
     context: Context,
-    client: EtcdClient,
+    client: Kv & Leases,
     source: StoreView,
     plan: LoadPlan,
     keeper: LeaseKeeper,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
-import type { EtcdClient, LeaseKeeper, LeaseState } from '../etcd/client.js';
+import type { LeaseKeeper, LeaseReader, LeaseState, Leases } from '../etcd/facets/leases.js';
 import type { Lease, LeaseId } from '../store/view.js';
 import { forEachConcurrently } from '../core/concurrently.js';
 import { showKeys } from '../sensu/keys/key-name.js';
@@ -29,7 +29,7 @@ export interface LeaseOutcome {
  * key that is bound to any of them; other programs' keys are none of ours, so then each lease is asked for.
  */
 export async function existingLeases(
-  client: EtcdClient,
+  client: LeaseReader,
   ids: Iterable<LeaseId>,
 ): Promise<ReadonlySet<LeaseId>> {
   const wanted = new Set(ids);
@@ -44,7 +44,7 @@ export async function existingLeases(
 
 /** Reads the states of those of the leases that the target has. */
 export async function readLeases(
-  client: EtcdClient,
+  client: LeaseReader,
   ids: Iterable<LeaseId>,
 ): Promise<ReadonlyMap<LeaseId, LeaseState>> {
   const states = new Map<LeaseId, LeaseState>();
@@ -61,7 +61,7 @@ export async function readLeases(
  * key is bound to it that `mayDelete` does not give up.
  */
 export async function ensureLeases(
-  client: EtcdClient,
+  client: Leases,
   leases: Iterable<Lease>,
   keeper: LeaseKeeper,
   mayDelete: (key: Buffer) => boolean,
@@ -79,7 +79,7 @@ export async function ensureLeases(
 const endingSeconds = 1n;
 
 async function ensureLease(
-  client: EtcdClient,
+  client: Leases,
   wanted: Lease,
   keeper: LeaseKeeper,
   mayDelete: (key: Buffer) => boolean,
@@ -98,7 +98,7 @@ async function ensureLease(
 }
 
 async function freshlyGranted(
-  client: EtcdClient,
+  client: LeaseReader,
   wanted: Lease,
 ): Promise<LeaseOutcome & { readonly remaining: bigint }> {
   const ttl = await grantedTtl(client, wanted);
@@ -106,7 +106,7 @@ async function freshlyGranted(
 }
 
 /** A lease that is just ending cannot be granted until the leader has removed it. */
-async function grantAgain(client: EtcdClient, wanted: Lease): Promise<void> {
+async function grantAgain(client: Leases, wanted: Lease): Promise<void> {
   for (let tries = 0; tries < 50; tries += 1) {
     if ((await client.grantLease(wanted)) === 'granted') return;
     await sleep(200);
@@ -119,7 +119,7 @@ async function grantAgain(client: EtcdClient, wanted: Lease): Promise<void> {
   });
 }
 
-async function grantedTtl(client: EtcdClient, wanted: Lease): Promise<bigint> {
+async function grantedTtl(client: LeaseReader, wanted: Lease): Promise<bigint> {
   if (wanted.ttl >= longestRaisedTtl) return wanted.ttl;
   return (await client.leaseState(wanted.id))?.ttl ?? wanted.ttl;
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { EtcdClient, WriteOperation } from '../etcd/client.js';
+import type { Kv, WriteOperation } from '../etcd/facets/kv.js';
 import { settleTransaction, type GuardedWrite, type WriteGuard } from './transaction.js';
 
 /**
@@ -30,7 +30,7 @@ export interface TransactionWriterOptions {
  */
 export class TransactionWriter {
   written = 0;
-  readonly #client: EtcdClient;
+  readonly #client: Kv;
   readonly #options: TransactionWriterOptions;
   readonly #inFlight = new Set<Promise<void>>();
   #bytesInFlight = 0;
@@ -38,7 +38,7 @@ export class TransactionWriter {
   #chunkBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(client: EtcdClient, options: TransactionWriterOptions) {
+  constructor(client: Kv, options: TransactionWriterOptions) {
     this.#client = client;
     this.#options = options;
   }

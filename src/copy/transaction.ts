@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { formatBytes } from '../core/units.js';
-import type { EtcdClient, Guard, WriteOperation } from '../etcd/client.js';
+import type { Guard, Kv, KvReader, WriteOperation } from '../etcd/facets/kv.js';
 import type { Revision, StoreEntry } from '../store/view.js';
 import { showKey, showKeys } from '../sensu/keys/key-name.js';
 
@@ -26,7 +26,7 @@ const patienceMs = 30_000;
  * guard it can be applied once only, and without one it writes the same values again.
  */
 export async function settleTransaction(
-  client: EtcdClient,
+  client: Kv,
   writes: readonly GuardedWrite[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,7 +45,7 @@ export async function settleTransaction(
 }
 
 async function tryTransaction(
-  client: EtcdClient,
+  client: Kv,
   writes: readonly GuardedWrite[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -87,7 +87,7 @@ function guardsOf(writes: readonly GuardedWrite[]): readonly Guard[] {
 
 /** The target's `--max-request-bytes` or `--max-txn-ops` may be lower than etcd's default. */
 async function splitTransaction(
-  client: EtcdClient,
+  client: Kv,
   writes: readonly GuardedWrite[],
   signal: AbortSignal,
   error: unknown,
@@ -106,7 +106,7 @@ async function splitTransaction(
  * then comes before the write instead of with it.
  */
 async function writeUnguarded(
-  client: EtcdClient,
+  client: Kv,
   write: GuardedWrite,
   signal: AbortSignal,
   error: unknown,
@@ -130,7 +130,7 @@ async function writeUnguarded(
  * What is left to write after a guard has failed. That is no conflict when the first answer was lost and all is
  * written, nor when a lease has ended on the target and taken its key along.
  */
-async function unsettled(client: EtcdClient, writes: readonly GuardedWrite[]): Promise<GuardedWrite[]> {
+async function unsettled(client: KvReader, writes: readonly GuardedWrite[]): Promise<GuardedWrite[]> {
   const left: GuardedWrite[] = [];
   const conflicts: Buffer[] = [];
   for (const { operation, guard } of writes) {

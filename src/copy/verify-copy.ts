@@ -1,7 +1,8 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatCounted } from '../core/units.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { LeaseReader } from '../etcd/facets/leases.js';
+import type { KvReader } from '../etcd/facets/kv.js';
 import { Digester, sameContent, type ContentDigest } from '../store/digest.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { readAlongside } from './alongside.js';
@@ -38,7 +39,7 @@ export interface VerifiedCopy {
  */
 export async function verifyCopy(
   context: Context,
-  client: EtcdClient,
+  client: KvReader & LeaseReader,
   source: StoreView,
   options: VerifyOptions = {},
 ): Promise<VerifiedCopy> {
@@ -79,7 +80,7 @@ function ttlsOf(leases: ReadonlyMap<LeaseId, { readonly ttl: bigint }>): Readonl
  * programs are not asked for: a user who may only write Sensu's keys may not see what is bound to them.
  */
 async function targetTtls(
-  client: EtcdClient,
+  client: LeaseReader,
   sourceLeases: ReadonlyMap<LeaseId, Lease>,
   outcomes: readonly LeaseOutcome[] | undefined,
 ): Promise<ReadonlyMap<LeaseId, bigint>> {

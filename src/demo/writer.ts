@@ -1,4 +1,4 @@
-import type { EtcdClient, WriteOperation } from '../etcd/client.js';
+import type { Kv, KvReader, WriteOperation } from '../etcd/facets/kv.js';
 import { connect } from '../etcd/connect.js';
 import { singleKey } from '../store/sensu-root.js';
 
@@ -34,7 +34,7 @@ export async function startWriter(endpoints: readonly string[]): Promise<Writer>
 }
 
 async function write(
-  client: EtcdClient,
+  client: Kv,
   acknowledged: Map<string, Buffer | undefined>,
   isStopped: () => boolean,
 ): Promise<void> {
@@ -55,7 +55,7 @@ async function write(
 }
 
 /** Keys that the target does not hold as the source acknowledged them. */
-export async function missingFrom(target: EtcdClient, acknowledged: Acknowledged): Promise<string[]> {
+export async function missingFrom(target: KvReader, acknowledged: Acknowledged): Promise<string[]> {
   const missing: string[] = [];
   for (const [name, value] of acknowledged) {
     const { entries } = await target.range(singleKey(Buffer.from(name)));

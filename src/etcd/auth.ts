@@ -1,5 +1,6 @@
 import { FerryError } from '../core/errors.js';
-import type { Access, Credentials, EtcdAuth, Permission } from './client.js';
+import type { Credentials } from './connect-options.js';
+import type { Access, EtcdAuth, Permission } from './facets/auth.js';
 import { authenticateCall, readToken } from './transport/messages.js';
 import { tokenKindOf, type TokenKind } from './token-kind.js';
 import type { Transport } from './transport/transport.js';

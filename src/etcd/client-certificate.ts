@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { FerryError } from '../core/errors.js';
-import type { TlsFiles } from './client.js';
+import type { TlsFiles } from './connect-options.js';
 import { diagnose } from './diagnose.js';
 import { normalizeEndpoints } from './transport/endpoints.js';
 

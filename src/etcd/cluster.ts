@@ -1,7 +1,7 @@
 import type { Reporter } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
-import type { Cluster, Member, PassedOver } from './client.js';
+import type { Cluster, Member, PassedOver } from './facets/cluster.js';
 import type { Door } from './transport/member-transport.js';
 
 /** What the member behind a door said when it was asked which cluster it belongs to. */

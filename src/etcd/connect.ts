@@ -1,22 +1,13 @@
 import { FerryError } from '../core/errors.js';
 import type { Lease, LeaseId, Revision } from '../store/view.js';
 import { createAuth } from './auth.js';
-import type {
-  Alarm,
-  Cluster,
-  ConnectOptions,
-  EtcdAuth,
-  EtcdClient,
-  LeaseKeeper,
-  LeaseState,
-  Member,
-  MemberStatus,
-  RangeRequest,
-  RangeResult,
-  TxnRequest,
-  TxnResult,
-  WriteOperation,
-} from './client.js';
+import type { EtcdClient } from './client.js';
+import type { ConnectOptions } from './connect-options.js';
+import type { EtcdAuth } from './facets/auth.js';
+import type { Cluster, Member, MemberStatus } from './facets/cluster.js';
+import type { RangeRequest, RangeResult, TxnRequest, TxnResult, WriteOperation } from './facets/kv.js';
+import type { LeaseKeeper, LeaseState } from './facets/leases.js';
+import type { Alarm } from './facets/maintenance.js';
 import { reportCluster } from './cluster.js';
 import { diagnose } from './diagnose.js';
 import { normalizeEndpoints } from './transport/endpoints.js';

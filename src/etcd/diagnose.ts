@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { FerryError, systemCode } from '../core/errors.js';
 import { trustEachCertificate } from '../core/trust.js';
-import type { TlsFiles } from './client.js';
+import type { TlsFiles } from './connect-options.js';
 import { hostOf } from './transport/endpoints.js';
 
 const timeoutMs = 4000;

@@ -1,7 +1,7 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, LeaseId } from '../store/view.js';
-import type { LeaseKeeper } from './client.js';
+import type { LeaseKeeper } from './facets/leases.js';
 import type { Transport } from './transport/transport.js';
 import { leaseIdOf } from './transport/wire.js';
 

@@ -1,7 +1,8 @@
 import { FerryError } from '../core/errors.js';
 import type { KeyRange, Lease, LeaseId, Revision, StoreEntry, StoreView } from '../store/view.js';
 import { sensuRoot } from '../store/sensu-root.js';
-import type { EtcdClient, RangeRequest, RangeResult } from './client.js';
+import type { LeaseReader } from './facets/leases.js';
+import type { KvReader, RangeRequest, RangeResult } from './facets/kv.js';
 
 const mostKeysPerPage = 1000;
 /** What a page is aimed at; etcd knows limits of keys only. */
@@ -14,7 +15,7 @@ const leasesAtOnce = 64;
  * A running etcd at one revision, which compaction may take away: reading then ends with STORE_COMPACTED.
  * Leases have no revisions; they are as they are when asked for.
  */
-export async function openLiveView(client: EtcdClient, pinned?: Revision): Promise<StoreView> {
+export async function openLiveView(client: KvReader & LeaseReader, pinned?: Revision): Promise<StoreView> {
   const revision = pinned ?? (await client.range({ ...sensuRoot, countOnly: true })).revision;
   return {
     revision,
@@ -25,7 +26,7 @@ export async function openLiveView(client: EtcdClient, pinned?: Revision): Promi
 
 /** The next page is asked for while this one is used. */
 async function* readPages(
-  client: EtcdClient,
+  client: KvReader,
   range: KeyRange,
   revision: Revision,
 ): AsyncGenerator<readonly StoreEntry[]> {
@@ -43,11 +44,11 @@ async function* readPages(
 
 /** Adapts the number of keys a page to the size of the values, which may be a few bytes or a megabyte. */
 class Pager {
-  readonly #client: EtcdClient;
+  readonly #client: KvReader;
   readonly #request: RangeRequest;
   #limit = mostKeysPerPage / 4;
 
-  constructor(client: EtcdClient, range: KeyRange, revision: Revision) {
+  constructor(client: KvReader, range: KeyRange, revision: Revision) {
     this.#client = client;
     this.#request = { ...range, revision };
   }
@@ -91,7 +92,7 @@ function sizeOf(entries: readonly StoreEntry[]): number {
   return entries.reduce((bytes, { key, value }) => bytes + key.length + value.length, 0);
 }
 
-async function readLeases(client: EtcdClient, revision: Revision): Promise<readonly Lease[]> {
+async function readLeases(client: KvReader & LeaseReader, revision: Revision): Promise<readonly Lease[]> {
   const leases: Lease[] = [];
   const ids = (await leaseIds(client, revision)).values();
   const worker = async (): Promise<void> => {
@@ -108,7 +109,7 @@ async function readLeases(client: EtcdClient, revision: Revision): Promise<reado
  * Since 3.5.30 etcd lists leases to those only who may read every key of every lease. Others still find the
  * leases of the Sensu keys on the keys, which 3.7 leaves out where the values are not asked for.
  */
-async function leaseIds(client: EtcdClient, revision: Revision): Promise<ReadonlySet<LeaseId>> {
+async function leaseIds(client: KvReader & LeaseReader, revision: Revision): Promise<ReadonlySet<LeaseId>> {
   try {
     return new Set(await client.leaseIds());
   } catch (error) {
@@ -118,7 +119,7 @@ async function leaseIds(client: EtcdClient, revision: Revision): Promise<Readonl
 }
 
 /** Reads the values, too: without them etcd 3.7 does not tell the leases. */
-async function leaseIdsOnKeys(client: EtcdClient, revision: Revision): Promise<ReadonlySet<LeaseId>> {
+async function leaseIdsOnKeys(client: KvReader, revision: Revision): Promise<ReadonlySet<LeaseId>> {
   const ids = new Set<LeaseId>();
   for await (const entries of readPages(client, sensuRoot, revision)) {
     for (const { lease } of entries) if (lease !== undefined) ids.add(lease);

@@ -1,7 +1,8 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import type { StoreView } from '../store/view.js';
-import type { EtcdClient } from './client.js';
+import type { KvReader } from './facets/kv.js';
+import type { LeaseReader } from './facets/leases.js';
 import { openLiveView } from './live-view.js';
 
 /** What reads longer than the time between this many compactions will not get to its end either. */
@@ -14,7 +15,7 @@ const mostReadings = 5;
  */
 export async function readLive<Result>(
   { report, signal }: Pick<Context, 'report' | 'signal'>,
-  client: EtcdClient,
+  client: KvReader & LeaseReader,
   read: (view: StoreView) => Promise<Result>,
 ): Promise<Result> {
   for (let left = mostReadings - 1; ; left -= 1) {

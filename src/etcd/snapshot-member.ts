@@ -1,6 +1,7 @@
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
-import type { EtcdClient, MemberStatus, PassedOver } from './client.js';
+import type { Alarms } from './facets/maintenance.js';
+import type { MemberStatus, Members, PassedOver } from './facets/cluster.js';
 import { noHealthyMember } from './cluster.js';
 
 export interface MemberChoice {
@@ -18,7 +19,7 @@ const largestLag = 1000n;
  * follower comes first, to leave the leader its work.
  * @throws FerryError `source` when no member is fit
  */
-export async function chooseSnapshotMember(client: EtcdClient): Promise<MemberChoice> {
+export async function chooseSnapshotMember(client: Members & Alarms): Promise<MemberChoice> {
   const candidates = await Promise.all(client.endpoints.map((endpoint) => look(client, endpoint)));
   const corrupt = new Set(
     (await client.alarms()).filter(({ type }) => type === 'CORRUPT').map(({ memberId }) => memberId),
@@ -47,7 +48,7 @@ interface Candidate {
   readonly failure?: string;
 }
 
-async function look(client: EtcdClient, endpoint: string): Promise<Candidate> {
+async function look(client: Members, endpoint: string): Promise<Candidate> {
   try {
     return { endpoint, status: await client.status(endpoint) };
   } catch (error) {
@@ -75,7 +76,7 @@ function faultOf(
   return undefined;
 }
 
-async function nameOf(client: EtcdClient, memberId: bigint): Promise<string> {
+async function nameOf(client: Members, memberId: bigint): Promise<string> {
   const members = await client.members();
   return members.find(({ id }) => id === memberId)?.name ?? formatId(memberId);
 }

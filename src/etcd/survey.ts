@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../core/errors.js';
 import { singleKey, sensuRoot } from '../store/sensu-root.js';
-import type { Cluster, PassedOver } from './client.js';
+import type { Cluster, PassedOver } from './facets/cluster.js';
 import {
   clusterOf,
   knowSameMembers,

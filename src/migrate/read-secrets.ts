@@ -1,5 +1,5 @@
 import { readSecretFile } from '../core/secret-file.js';
-import type { Credentials } from '../etcd/client.js';
+import type { Credentials } from '../etcd/connect-options.js';
 import { readTlsFiles } from '../etcd/transport/tls-files.js';
 import { refuseLongPassword } from '../rbac/password-file.js';
 import { rootName } from '../rbac/wanted.js';

@@ -1,5 +1,7 @@
 import type { Context } from '../core/context.js';
-import type { ConnectOptions, EtcdClient, LeaseKeeper } from '../etcd/client.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { ConnectOptions } from '../etcd/connect-options.js';
+import type { LeaseKeeper } from '../etcd/facets/leases.js';
 import type { KeyListing } from '../copy/difference.js';
 import { openStore, type OpenedStore } from '../snapshot/open/open.js';
 import { carriedOf } from './configuration.js';

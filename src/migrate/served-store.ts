@@ -1,6 +1,6 @@
 import { FerryError } from '../core/errors.js';
 import { formatId } from '../core/units.js';
-import type { EtcdClient, Member } from '../etcd/client.js';
+import type { Member, Members } from '../etcd/facets/cluster.js';
 import { readServerHttpFacts } from '../etcd/transport/server-http.js';
 import { explainHealth, type ApiClient } from '../sensu/api/client.js';
 import { backendsPrefix, prefixRange } from '../store/sensu-root.js';
@@ -78,7 +78,7 @@ async function membersAnswer({ resources }: Served): Promise<Proof> {
       );
 }
 
-async function memberAt(target: EtcdClient, url: string): Promise<bigint | undefined> {
+async function memberAt(target: Members, url: string): Promise<bigint | undefined> {
   try {
     return (await target.status(url)).memberId;
   } catch {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Credentials, TlsFiles } from '../etcd/client.js';
+import type { Credentials, TlsFiles } from '../etcd/connect-options.js';
 import type { BackendLogin } from '../rbac/login.js';
 
 /**

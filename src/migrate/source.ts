@@ -3,7 +3,8 @@ import type { Context } from '../core/context.js';
 import { FerryError, systemCode } from '../core/errors.js';
 import { readFileOrPipe } from '../core/file-or-pipe.js';
 import { largestPem } from '../core/trust.js';
-import type { EtcdClient, TlsFiles } from '../etcd/client.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { TlsFiles } from '../etcd/connect-options.js';
 import { readTlsFiles } from '../etcd/transport/tls-files.js';
 import {
   canonical,

@@ -1,6 +1,7 @@
 import type { Context } from '../core/context.js';
 import { formatCounted } from '../core/units.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { LeaseReader } from '../etcd/facets/leases.js';
+import type { KvReader } from '../etcd/facets/kv.js';
 import { backendsAtWork } from '../rbac/backends-at-work.js';
 import { clusterIdKey, sensuRoot, singleKey } from '../store/sensu-root.js';
 import { refusal, warning, type Finding } from './findings.js';
@@ -26,7 +27,7 @@ export interface StoreIdentity {
  */
 export async function lookAtStanding(
   context: Context,
-  target: EtcdClient,
+  target: KvReader & LeaseReader,
   source: StoreIdentity,
 ): Promise<TargetStanding> {
   const { count: keys } = await target.range({ ...sensuRoot, countOnly: true });

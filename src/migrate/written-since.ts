@@ -1,7 +1,7 @@
 import type { Context } from '../core/context.js';
 import { FerryError } from '../core/errors.js';
 import { formatCount, formatSome } from '../core/units.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { KvReader } from '../etcd/facets/kv.js';
 import { classifyKey } from '../sensu/keys/key-space.js';
 import { kindOfGroup } from '../sensu/resources/kinds.js';
 import { apiKeyHint } from '../sensu/keys/values.js';
@@ -58,7 +58,7 @@ export async function countWrittenSince(
   }
 }
 
-async function count(client: EtcdClient, since: Revision): Promise<WrittenSince> {
+async function count(client: KvReader, since: Revision): Promise<WrittenSince> {
   const counter = new Counter();
   const before = await keysAt(client, since);
   for await (const { key, createRevision, modRevision } of keysOf(client)) {
@@ -70,7 +70,7 @@ async function count(client: EtcdClient, since: Revision): Promise<WrittenSince>
 }
 
 /** Undefined when that revision was compacted. */
-async function keysAt(client: EtcdClient, revision: Revision): Promise<Set<string> | undefined> {
+async function keysAt(client: KvReader, revision: Revision): Promise<Set<string> | undefined> {
   const keys = new Set<string>();
   try {
     for await (const { key } of keysOf(client, revision)) keys.add(key.toString('latin1'));
@@ -83,7 +83,7 @@ async function keysAt(client: EtcdClient, revision: Revision): Promise<Set<strin
 
 const keysPerPage = 5000;
 
-async function* keysOf(client: EtcdClient, revision?: Revision): AsyncGenerator<StoreEntry> {
+async function* keysOf(client: KvReader, revision?: Revision): AsyncGenerator<StoreEntry> {
   let { start } = sensuRoot;
   for (;;) {
     const request = { ...sensuRoot, start, keysOnly: true, limit: keysPerPage };

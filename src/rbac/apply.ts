@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import type { EtcdAuth, EtcdClient } from '../etcd/client.js';
+import type { EtcdAuth, WithAuth } from '../etcd/facets/auth.js';
 import {
   passwordOwner,
   passwordsNeeded,
@@ -23,7 +23,7 @@ export type StepListener = (step: RbacStep, number: number) => void;
  * enabled safely; `denied` when a user cannot log in at the end, or the client may not make a step.
  */
 export async function applyRbac(
-  client: EtcdClient,
+  client: WithAuth,
   plan: RbacPlan,
   passwords: RbacPasswords,
   onStep: StepListener = () => undefined,

@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import type { Alarms } from '../etcd/facets/maintenance.js';
+import type { Members } from '../etcd/facets/cluster.js';
+import type { Kv } from '../etcd/facets/kv.js';
 import type { BackendCalls } from '../etcd/transport/backend-calls.js';
-import type { EtcdClient, Permission } from '../etcd/client.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import { sensuRoot } from '../store/sensu-root.js';
 import type { Lease, LeaseId, Revision } from '../store/view.js';
 import type { Access } from './checks.js';
@@ -101,7 +105,7 @@ function* leasedWrites(tries: Tries, prefix: Buffer, grant: Permission): Generat
   };
 }
 
-function* clusterReads(client: EtcdClient, profile: Profile): Generator<Access> {
+function* clusterReads(client: Members & Alarms, profile: Profile): Generator<Access> {
   yield { what: 'list the members', expected: 'allowed', attempt: () => client.members() };
   yield { what: 'list the alarms', expected: 'allowed', attempt: () => client.alarms() };
   yield {
@@ -157,7 +161,7 @@ export function* forbiddenAccesses(tries: Tries): Generator<Access> {
   if (profile !== 'init') yield writeAccess(client, `write under ${String(initLockPrefix)}`, initLockPrefix);
 }
 
-function* foreignKey(client: EtcdClient, where: string, key: Buffer): Generator<Access> {
+function* foreignKey(client: Kv, where: string, key: Buffer): Generator<Access> {
   const range = keysOf({ key })!;
   yield {
     what: `read a key ${where}`,
@@ -172,7 +176,7 @@ function* foreignKey(client: EtcdClient, where: string, key: Buffer): Generator<
  * etcd asks for the permissions of a transaction before it looks at the guards: one that never holds tries the
  * write without making it.
  */
-function writeAccess(client: EtcdClient, what: string, key: Buffer): Access {
+function writeAccess(client: Kv, what: string, key: Buffer): Access {
   const never = { key: throwawayKey(sensuRoot.start), modRevision: 0x7fff_ffff_ffff_ffffn as Revision };
   return {
     what,

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../core/context.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { KvReader } from '../etcd/facets/kv.js';
+import type { LeaseReader } from '../etcd/facets/leases.js';
 import { backendsPrefix, prefixRange } from '../store/sensu-root.js';
 import type { LeaseId, StoreEntry } from '../store/view.js';
 
 /** Names of the keys under `/sensu.io/backends/`; few, as each backend has one. */
-export async function backendKeys(client: Pick<EtcdClient, 'range'>): Promise<ReadonlySet<string>> {
+export async function backendKeys(client: KvReader): Promise<ReadonlySet<string>> {
   return new Set((await registrations(client)).map(nameOf));
 }
 
@@ -16,7 +17,7 @@ export async function backendKeys(client: Pick<EtcdClient, 'range'>): Promise<Re
  */
 export async function backendsAtWork(
   context: Pick<Context, 'signal' | 'report'>,
-  client: EtcdClient,
+  client: KvReader & LeaseReader,
   known: ReadonlySet<string> = new Set(),
 ): Promise<readonly string[]> {
   const suspects = (await registrations(client)).flatMap((entry) =>
@@ -31,7 +32,7 @@ export async function backendsAtWork(
   return suspects.filter((_suspect, index) => renewed[index]).map(({ name }) => name);
 }
 
-async function registrations(client: Pick<EtcdClient, 'range'>): Promise<readonly StoreEntry[]> {
+async function registrations(client: KvReader): Promise<readonly StoreEntry[]> {
   return (await client.range(prefixRange(backendsPrefix))).entries;
 }
 
@@ -45,7 +46,7 @@ const pollMs = 500;
  */
 async function isRenewed(
   { signal }: Pick<Context, 'signal'>,
-  client: EtcdClient,
+  client: LeaseReader,
   lease: LeaseId,
 ): Promise<boolean> {
   let before: bigint | undefined;

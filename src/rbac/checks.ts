@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import { grantCommand, grantWords } from './etcdctl-words.js';
 import { sensuRole } from './wanted.js';
 

@@ -1,4 +1,4 @@
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import { prefixRange } from '../store/sensu-root.js';
 import type { EtcdRange } from './ranges.js';
 

@@ -1,6 +1,10 @@
 import type { Context } from '../core/context.js';
 import { formatCount } from '../core/units.js';
-import type { Credentials, EtcdClient, TlsFiles } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
+import type { Members, Surveyed } from '../etcd/facets/cluster.js';
+import type { LeaseReader } from '../etcd/facets/leases.js';
+import type { KvReader } from '../etcd/facets/kv.js';
+import type { Credentials, TlsFiles } from '../etcd/connect-options.js';
 import { commonNameOf } from '../etcd/client-certificate.js';
 import { backendsAtWork } from './backends-at-work.js';
 import { inspectLogin } from './inspect-login.js';
@@ -17,7 +21,7 @@ export interface AdministratorConnection {
 /** What the plan means for backends that run on this etcd, or are to. Takes up to half a minute. */
 export async function findingsForBackends(
   context: Pick<Context, 'signal' | 'report'>,
-  client: EtcdClient,
+  client: KvReader & LeaseReader & Surveyed & Members & WithAuth,
   options: RbacOptions,
   connection: AdministratorConnection,
 ): Promise<readonly RbacFinding[]> {
@@ -48,7 +52,7 @@ function asOfAdministrator(finding: RbacFinding, tls: TlsFiles): readonly RbacFi
  */
 async function enablingFinding(
   context: Pick<Context, 'signal' | 'report'>,
-  client: EtcdClient,
+  client: KvReader & LeaseReader,
   { form, user }: BackendLogin,
 ): Promise<RbacFinding> {
   const seen = (await backendsAtWork(context, client)).length;

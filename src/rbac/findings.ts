@@ -1,4 +1,6 @@
-import type { EtcdClient } from '../etcd/client.js';
+import type { Members, Surveyed } from '../etcd/facets/cluster.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
+import type { KvReader } from '../etcd/facets/kv.js';
 import { formatCounted } from '../core/units.js';
 import { isAtLeast } from '../etcd/version.js';
 import { sensuRoot } from '../store/sensu-root.js';
@@ -7,7 +9,7 @@ import { rootName } from './wanted.js';
 
 /** What the operator should know of the cluster before users and grants are changed. */
 export async function findingsOf(
-  client: EtcdClient,
+  client: KvReader & Surveyed & Members & WithAuth,
   options: RbacOptions,
   authEnabled: boolean,
 ): Promise<readonly RbacFinding[]> {
@@ -26,7 +28,7 @@ const authOff: RbacFinding = {
   remedy: 'Turn it on with --enable-auth.',
 };
 
-async function foreignKeys(client: EtcdClient): Promise<readonly RbacFinding[]> {
+async function foreignKeys(client: KvReader): Promise<readonly RbacFinding[]> {
   const count = await countKeys(client, { start: sensuRoot.end });
   if (count === 0n) return [];
   return [
@@ -47,7 +49,7 @@ const refusesStatus = (version: string): boolean =>
   (isAtLeast(version, [3, 5, 28]) && !isAtLeast(version, [3, 5, 35])) ||
   (isAtLeast(version, [3, 6, 0]) && !isAtLeast(version, [3, 6, 16]));
 
-async function initFinding(client: EtcdClient, authWillBeOn: boolean): Promise<RbacFinding> {
+async function initFinding(client: Surveyed & Members, authWillBeOn: boolean): Promise<RbacFinding> {
   const versions = authWillBeOn ? await releasesOf(client) : [];
   const refusing = versions.filter(refusesStatus);
   return refusing.length > 0
@@ -66,7 +68,7 @@ async function initFinding(client: EtcdClient, authWillBeOn: boolean): Promise<R
       };
 }
 
-async function releasesOf(client: EtcdClient): Promise<readonly string[]> {
+async function releasesOf(client: Surveyed & Members): Promise<readonly string[]> {
   const statuses = await Promise.allSettled(client.cluster.voters.map((endpoint) => client.status(endpoint)));
   return [
     ...new Set(statuses.flatMap((status) => (status.status === 'fulfilled' ? [status.value.version] : []))),
@@ -74,7 +76,7 @@ async function releasesOf(client: EtcdClient): Promise<readonly string[]> {
 }
 
 /** Root is not Sensu's user: with auth on its password is nobody's to change but the operator's. */
-async function rootPassword(client: EtcdClient, options: RbacOptions): Promise<readonly RbacFinding[]> {
+async function rootPassword(client: WithAuth, options: RbacOptions): Promise<readonly RbacFinding[]> {
   const password = options.passwords?.root;
   if (password === undefined || (await client.auth.authenticates({ username: rootName, password })))
     return [];
@@ -88,6 +90,6 @@ async function rootPassword(client: EtcdClient, options: RbacOptions): Promise<r
   ];
 }
 
-async function countKeys(client: EtcdClient, range: { start: Buffer; end?: Buffer }): Promise<bigint> {
+async function countKeys(client: KvReader, range: { start: Buffer; end?: Buffer }): Promise<bigint> {
   return (await client.range({ ...range, countOnly: true })).count;
 }

@@ -1,4 +1,6 @@
-import type { Credentials, EtcdClient, TlsFiles } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
+import type { Members, Surveyed } from '../etcd/facets/cluster.js';
+import type { Credentials, TlsFiles } from '../etcd/connect-options.js';
 import { certificateDemandOf, commonNameOf } from '../etcd/client-certificate.js';
 import { readServerVersion, readTokenFlag } from '../etcd/transport/server-http.js';
 import { certificateRemedy, type BackendLogin } from './login.js';
@@ -27,7 +29,7 @@ export interface LoginToInspect {
  * users and roles. Changes nothing.
  */
 export async function inspectLogin(
-  client: EtcdClient,
+  client: Surveyed & Members & WithAuth,
   inspected: LoginToInspect,
 ): Promise<readonly RbacFinding[]> {
   switch (inspected.login.form) {
@@ -48,7 +50,7 @@ const authIsOn: RbacFinding = {
 };
 
 async function certificateFaults(
-  client: EtcdClient,
+  client: Surveyed,
   { login, tls }: LoginToInspect,
 ): Promise<readonly RbacFinding[]> {
   const name = commonNameOf(tls);
@@ -88,7 +90,10 @@ async function membersWithoutDemand(
   ];
 }
 
-async function passwordRisks(client: EtcdClient, inspected: LoginToInspect): Promise<readonly RbacFinding[]> {
+async function passwordRisks(
+  client: Surveyed & Members & WithAuth,
+  inspected: LoginToInspect,
+): Promise<readonly RbacFinding[]> {
   const { login, tls, sensuVersion } = inspected;
   const certificateName = commonNameOf(tls);
   return loginRisks({
@@ -105,7 +110,7 @@ async function passwordRisks(client: EtcdClient, inspected: LoginToInspect): Pro
 }
 
 async function willServe(
-  client: EtcdClient,
+  client: WithAuth,
   name: string,
   { login, profile }: LoginToInspect,
 ): Promise<boolean> {
@@ -119,7 +124,7 @@ async function willServe(
 
 /** Simple tokens of one member are enough to go wrong. */
 async function tokenOf(
-  client: EtcdClient,
+  client: Surveyed & WithAuth,
   { credentials, tls }: LoginToInspect,
 ): Promise<LoginSituation['token']> {
   const given = (await client.auth.enabled()) && credentials ? await client.auth.tokenKinds(credentials) : [];

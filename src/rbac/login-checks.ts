@@ -1,4 +1,6 @@
-import type { ConnectOptions, EtcdClient } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
+import type { KvReader } from '../etcd/facets/kv.js';
+import type { ConnectOptions } from '../etcd/connect-options.js';
 import { certificateDemandOf, commonNameOf } from '../etcd/client-certificate.js';
 import { isRefusal, judge, tryAccesses, type RbacCheck } from './checks.js';
 import { certificateRemedy, type BackendLogin } from './login.js';
@@ -13,7 +15,7 @@ interface LoginToTry {
 }
 
 /** Whether etcd takes a backend for the user that it is to be. */
-export async function checkLogin(nobody: EtcdClient, tried: LoginToTry): Promise<RbacCheck> {
+export async function checkLogin(nobody: WithAuth, tried: LoginToTry): Promise<RbacCheck> {
   switch (tried.login.form) {
     case 'password':
       return checkPassword(nobody, tried);
@@ -33,7 +35,7 @@ export async function checkLogin(nobody: EtcdClient, tried: LoginToTry): Promise
 }
 
 async function checkPassword(
-  nobody: EtcdClient,
+  nobody: WithAuth,
   { login: { user }, options: { sensuPassword = '' } }: LoginToTry,
 ): Promise<RbacCheck> {
   const remedy = `The password given is not the one etcd has, or there is no such user: 'sensu-ferry rbac apply'.`;
@@ -46,7 +48,7 @@ async function checkPassword(
 }
 
 async function checkCertificate(
-  nobody: EtcdClient,
+  nobody: WithAuth,
   { target, login: { user } }: LoginToTry,
 ): Promise<RbacCheck> {
   const name = commonNameOf(target.tls ?? {});
@@ -69,7 +71,7 @@ function nameFault(name: string | undefined, user: string): string {
 }
 
 /** A user may read its own roles. Undefined when the certificate is taken for the user. */
-async function certificateFault(nobody: EtcdClient, user: string): Promise<string | undefined> {
+async function certificateFault(nobody: WithAuth, user: string): Promise<string | undefined> {
   try {
     const roles = await nobody.auth.userRoles(user);
     return roles === undefined
@@ -100,7 +102,7 @@ export async function checkCertificateDemand({ endpoints, tls = {} }: ConnectOpt
  * names the backends' own user is another way to log in as it; any other lets in whom it should not.
  */
 export async function checkWithoutName(
-  nobody: EtcdClient,
+  nobody: KvReader & WithAuth,
   { user }: BackendLogin,
   certificateName: string | undefined,
 ): Promise<readonly RbacCheck[]> {

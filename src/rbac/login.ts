@@ -1,5 +1,5 @@
 import { FerryError } from '../core/errors.js';
-import type { TlsFiles } from '../etcd/client.js';
+import type { TlsFiles } from '../etcd/connect-options.js';
 import { certificateDemandOf } from '../etcd/client-certificate.js';
 import { rootName, sensuUser } from './wanted.js';
 

@@ -1,4 +1,4 @@
-import type { EtcdClient } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
 import { judge, type RbacCheck } from './checks.js';
 import { grantWords, nameWord } from './etcdctl-words.js';
 import type { BackendLogin } from './login.js';
@@ -7,7 +7,7 @@ import { sensuRole, wantedGrants, type Profile } from './wanted.js';
 
 /** Whether the role would let a backend in, once auth is on. */
 export async function checkOnPaper(
-  client: EtcdClient,
+  client: WithAuth,
   { user }: BackendLogin,
   profile: Profile,
 ): Promise<readonly RbacCheck[]> {

@@ -1,4 +1,4 @@
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import type { BackendLogin } from './login.js';
 import { rootName, type Profile } from './wanted.js';
 

@@ -1,4 +1,4 @@
-import type { EtcdClient } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
 import { nameWord } from './etcdctl-words.js';
 import type { BackendLogin } from './login.js';
 import type { RbacFinding, RbacOptions, RbacStep } from './plan-types.js';
@@ -11,7 +11,7 @@ export interface UserSteps {
 
 /** What makes the user of the backends what it is to be, and who else may be using it. */
 export async function planUser(
-  client: EtcdClient,
+  client: WithAuth,
   login: BackendLogin,
   options: RbacOptions,
   authEnabled: boolean,
@@ -53,7 +53,7 @@ function grantSensuRole(user: string): RbacStep {
 
 /** While auth is off, etcd compares no password with anything; it then can only be written again. */
 async function planPassword(
-  client: EtcdClient,
+  client: WithAuth,
   user: string,
   options: RbacOptions,
   authEnabled: boolean,

@@ -1,5 +1,7 @@
 import { FerryError } from '../core/errors.js';
-import type { EtcdClient } from '../etcd/client.js';
+import type { Members, Surveyed } from '../etcd/facets/cluster.js';
+import type { KvReader } from '../etcd/facets/kv.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
 import { isRefusal } from './checks.js';
 import { grantWords, rangeWords } from './etcdctl-words.js';
 import { findingsOf } from './findings.js';
@@ -15,7 +17,10 @@ import { rootName, sensuRole, wantedGrants, type Profile } from './wanted.js';
  *
  * @throws FerryError `denied` when the client may not read users and roles.
  */
-export async function planRbac(client: EtcdClient, options: RbacOptions): Promise<RbacPlan> {
+export async function planRbac(
+  client: KvReader & Surveyed & Members & WithAuth,
+  options: RbacOptions,
+): Promise<RbacPlan> {
   const authEnabled = await client.auth.enabled();
   if (authEnabled) await proveAdministrator(client);
   const { profile, login = passwordLogin } = options;
@@ -29,7 +34,7 @@ export async function planRbac(client: EtcdClient, options: RbacOptions): Promis
 }
 
 /** Before any other question: etcd answers a certificate that names no user as if the user asked for were missing. */
-async function proveAdministrator(client: EtcdClient): Promise<void> {
+async function proveAdministrator(client: WithAuth): Promise<void> {
   try {
     await client.auth.roles();
   } catch (error) {
@@ -43,7 +48,7 @@ interface RoleSteps {
   readonly after: readonly RbacStep[];
 }
 
-async function planRole(client: EtcdClient, profile: Profile): Promise<RoleSteps> {
+async function planRole(client: WithAuth, profile: Profile): Promise<RoleSteps> {
   const actual = await client.auth.rolePermissions(sensuRole);
   const changes = planRoleChanges(actual ?? [], wantedGrants(profile));
   const create: RbacStep[] =
@@ -82,7 +87,7 @@ function roleStep(change: RoleChange): RbacStep {
  * before, and on a user made with `--no-password` it takes a new password without a word and goes on refusing
  * it: so a root that is there is created again, which leaves no doubt.
  */
-async function planEnabling(client: EtcdClient, login: BackendLogin): Promise<readonly RbacStep[]> {
+async function planEnabling(client: WithAuth, login: BackendLogin): Promise<readonly RbacStep[]> {
   const actual = await client.auth.userRoles(rootName);
   const roles = await client.auth.roles();
   const createRole: RbacStep = {

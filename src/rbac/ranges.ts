@@ -1,4 +1,4 @@
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import type { KeyRange } from '../store/view.js';
 
 /** The range of a permission or a request, in etcd's own form. */

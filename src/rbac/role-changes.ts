@@ -1,4 +1,4 @@
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import { rangeWords } from './etcdctl-words.js';
 import { differenceOf, etcdRangeOf, keysWith, sameRange } from './ranges.js';
 

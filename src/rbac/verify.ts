@@ -1,5 +1,9 @@
 import { openBackendCalls } from '../etcd/transport/backend-calls.js';
-import type { ConnectOptions, EtcdClient, PassedOver } from '../etcd/client.js';
+import type { WithAuth } from '../etcd/facets/auth.js';
+import type { KvReader } from '../etcd/facets/kv.js';
+import type { EtcdClient } from '../etcd/client.js';
+import type { ConnectOptions } from '../etcd/connect-options.js';
+import type { PassedOver } from '../etcd/facets/cluster.js';
 import { commonNameOf } from '../etcd/client-certificate.js';
 import { connect } from '../etcd/connect.js';
 import { backendAccesses, forbiddenAccesses } from './backend-accesses.js';
@@ -129,7 +133,7 @@ async function tryAsBackend(
 }
 
 async function checkOthers(
-  nobody: EtcdClient,
+  nobody: KvReader & WithAuth,
   anonymous: ConnectOptions,
   { login }: Proof,
 ): Promise<readonly RbacCheck[]> {

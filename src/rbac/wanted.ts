@@ -1,4 +1,4 @@
-import type { Permission } from '../etcd/client.js';
+import type { Permission } from '../etcd/facets/auth.js';
 import { sensuRoot } from '../store/sensu-root.js';
 
 /** etcd's administrator: user and role have this one name, which etcd itself knows. */

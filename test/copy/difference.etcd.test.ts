@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EtcdClient, LeaseKeeper } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { LeaseKeeper } from '../../src/etcd/facets/leases.js';
 import { openLiveView } from '../../src/etcd/live-view.js';
 import { applyDifference } from '../../src/copy/apply-difference.js';
 import { planDifference } from '../../src/copy/difference.js';

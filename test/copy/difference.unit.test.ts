@@ -22,11 +22,11 @@ async function carry(
   const context = silentContext();
   const etcd = new MemoryEtcd();
   const keeper = new MemoryKeeper();
-  await applyLoad(context, etcd.client, before, await planLoad(context, etcd.client, before), keeper);
+  await applyLoad(context, etcd, before, await planLoad(context, etcd, before), keeper);
   between(etcd);
   const difference = await planDifference(before, now);
-  const applied = await applyDifference(context, etcd.client, now, difference, keeper);
-  await verifyCopy(context, etcd.client, now);
+  const applied = await applyDifference(context, etcd, now, difference, keeper);
+  await verifyCopy(context, etcd, now);
   return { etcd, applied, keeper };
 }
 

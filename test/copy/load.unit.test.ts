@@ -20,8 +20,8 @@ async function load(
   keeper = new MemoryKeeper(),
 ): Promise<LoadResult> {
   const context = silentContext();
-  const plan = await planLoad(context, etcd.client, source, options);
-  return applyLoad(context, etcd.client, source, plan, keeper);
+  const plan = await planLoad(context, etcd, source, options);
+  return applyLoad(context, etcd, source, plan, keeper);
 }
 
 const manyKeys = (count: number): Wanted[] =>
@@ -63,7 +63,7 @@ describe('load', () => {
       ['/sensu.io/d', 'of a lease that is gone', undefined],
       ['/sensu.io/e', '', undefined],
     ]);
-    const verified = await verifyCopy(silentContext(), etcd.client, withLeases);
+    const verified = await verifyCopy(silentContext(), etcd, withLeases);
     expect(verified.source).toEqual(verified.target);
     expect(verified.source).toMatchObject({ lastingKeys: 3, ephemeralKeys: 2 });
   });
@@ -158,7 +158,7 @@ describe('load', () => {
     expect(etcd.keys.size).toBe(256);
     etcd.beforeTxn = () => undefined;
     expect(await load(etcd, source)).toMatchObject({ written: 245 });
-    await verifyCopy(silentContext(), etcd.client, source);
+    await verifyCopy(silentContext(), etcd, source);
     expect(await load(etcd, source)).toMatchObject({ written: 0 });
   });
 
@@ -169,7 +169,7 @@ describe('load', () => {
     etcd.put('/sensu.io/b', 'leased');
     etcd.put('/sensu.io/c', '', leaseId(7n));
     expect(await load(etcd, withLeases)).toMatchObject({ written: 4 });
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('brings a lease back that ended although it was held', async () => {
@@ -183,7 +183,7 @@ describe('load', () => {
       void etcd.revokeLease(leaseId(7n));
     };
     await load(etcd, withLeases, {}, keeper);
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('puts keys again whose lease ends between its grant and the first of them', async () => {
@@ -194,7 +194,7 @@ describe('load', () => {
       if (leased && endings++ === 0) void etcd.revokeLease(leaseId(7n));
     };
     await load(etcd, withLeases);
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('grants a lease anew that is about to end on the target, and renews one in good time that has little left', async () => {
@@ -211,7 +211,7 @@ describe('load', () => {
         [8n, 5n],
       ]),
     );
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('takes a key for vacant that the end of a lease on the target takes away under its hands', async () => {
@@ -224,7 +224,7 @@ describe('load', () => {
       ended = true;
     };
     expect(await load(etcd, withLeases, { existing: 'replace' })).toMatchObject({ written: 5, deleted: 0 });
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('puts the cluster id first and alone, so that a target that is left half loaded shows whose it is', async () => {
@@ -238,7 +238,7 @@ describe('load', () => {
     expect([...etcd.keys.keys()]).toEqual(['/sensu.io/cluster_id']);
     etcd.beforeTxn = () => undefined;
     expect(await load(etcd, source)).toMatchObject({ written: 300 });
-    await verifyCopy(silentContext(), etcd.client, source);
+    await verifyCopy(silentContext(), etcd, source);
   });
 
   it('accepts a TTL that the target had to raise, and says so', async () => {
@@ -246,10 +246,10 @@ describe('load', () => {
     etcd.minTtl = 15n;
     const { leases } = await load(etcd, withLeases);
     expect(leases).toContainEqual({ wanted: { id: 7n, ttl: 10n }, ttl: 15n, granted: true });
-    await expect(verifyCopy(silentContext(), etcd.client, withLeases)).rejects.toMatchObject({
+    await expect(verifyCopy(silentContext(), etcd, withLeases)).rejects.toMatchObject({
       code: 'CONTENT_DIFFERS',
     });
-    await verifyCopy(silentContext(), etcd.client, withLeases, { leases });
+    await verifyCopy(silentContext(), etcd, withLeases, { leases });
   });
 });
 
@@ -289,7 +289,7 @@ describe('a target that is not empty', () => {
     const etcd = other();
     etcd.put('/sensu.io/a', 'older');
     expect(await load(etcd, withLeases, { existing: 'replace' })).toMatchObject({ written: 5, deleted: 1 });
-    await verifyCopy(silentContext(), etcd.client, withLeases);
+    await verifyCopy(silentContext(), etcd, withLeases);
   });
 
   it('keeps what is not under the Sensu root', async () => {
@@ -318,7 +318,7 @@ describe('a part', () => {
     await load(etcd, withLeases, { part });
     expect([...etcd.keys.keys()].sort()).toEqual(['/sensu.io/a', '/sensu.io/b', '/sensu.io/z']);
     expect([...etcd.granted.keys()]).toEqual([7n]);
-    const { target } = await verifyCopy(silentContext(), etcd.client, withLeases, { part });
+    const { target } = await verifyCopy(silentContext(), etcd, withLeases, { part });
     expect(target).toMatchObject({ lastingKeys: 1, ephemeralKeys: 1 });
   });
 
@@ -328,7 +328,7 @@ describe('a part', () => {
     await load(etcd, withLeases, { part });
     expect([...etcd.keys.keys()].sort()).toEqual(['/sensu.io/a', '/sensu.io/d', '/sensu.io/e']);
     expect(etcd.granted.size).toBe(0);
-    await verifyCopy(silentContext(), etcd.client, withLeases, { part });
+    await verifyCopy(silentContext(), etcd, withLeases, { part });
   });
 });
 
@@ -341,9 +341,7 @@ describe('verification', () => {
     const etcd = new MemoryEtcd();
     etcd.put('/sensu.io/b', '2');
     etcd.put('/sensu.io/user_sessions/admin/deadbeef', '');
-    const error: unknown = await verifyCopy(silentContext(), etcd.client, source).catch(
-      (thrown: unknown) => thrown,
-    );
+    const error: unknown = await verifyCopy(silentContext(), etcd, source).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ kind: 'integrity', code: 'CONTENT_DIFFERS' });
     const { message } = error as Error;
     expect(message).toMatch(
@@ -357,13 +355,13 @@ describe('verification', () => {
     const etcd = new MemoryEtcd();
     await load(etcd, withLeases);
     etcd.put('/sensu.io/b', 'leased');
-    await expect(verifyCopy(silentContext(), etcd.client, withLeases)).rejects.toThrow('/sensu.io/b');
+    await expect(verifyCopy(silentContext(), etcd, withLeases)).rejects.toThrow('/sensu.io/b');
   });
 
   it('reads a target with many more keys than the source', async () => {
     const etcd = new MemoryEtcd();
     for (const { key } of manyKeys(2500)) etcd.put(key, '');
     const source = memoryView([{ key: '/sensu.io/a' }]);
-    await expect(verifyCopy(silentContext(), etcd.client, source)).rejects.toThrow('2,501 keys differ');
+    await expect(verifyCopy(silentContext(), etcd, source)).rejects.toThrow('2,501 keys differ');
   });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { EtcdClient, TxnRequest, TxnResult } from '../../src/etcd/client.js';
+import type { Kv, TxnRequest, TxnResult } from '../../src/etcd/facets/kv.js';
 import { TransactionWriter } from '../../src/copy/transaction-writer.js';
 import type { Revision } from '../../src/store/view.js';
 import { failure, MemoryEtcd } from '../support/memory-etcd.js';
@@ -34,14 +34,14 @@ const put = (n: number, bytes: number): TxnRequest['writes'][number] => ({
   value: Buffer.alloc(bytes),
 });
 
-function writerTo(client: EtcdClient, signal = new AbortController().signal): TransactionWriter {
+function writerTo(client: Kv, signal = new AbortController().signal): TransactionWriter {
   return new TransactionWriter(client, { signal });
 }
 
 describe('transaction writer', () => {
   it('has many transactions under way, and no more than its bounds', async () => {
     const etcd = new SlowEtcd();
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     for (let n = 0; n < 10_000; n += 1) await writer.write(put(n, 20));
     await writer.drain();
     expect(etcd.keys.size).toBe(10_000);
@@ -50,7 +50,7 @@ describe('transaction writer', () => {
 
   it('holds no more than a few MiB, however large the values', async () => {
     const etcd = new SlowEtcd();
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     for (let n = 0; n < 40; n += 1) await writer.write(put(n, 900_000));
     await writer.drain();
     expect(etcd.keys.size).toBe(40);
@@ -60,7 +60,7 @@ describe('transaction writer', () => {
 
   it('takes a key again after it was drained', async () => {
     const etcd = new MemoryEtcd();
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     await writer.write(put(1, 1));
     await writer.drain();
     await writer.write(put(1, 2));
@@ -74,7 +74,7 @@ describe('transaction writer', () => {
     etcd.beforeTxn = () => {
       throw failure('refused', 'ETCD_NO_SPACE');
     };
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     const writeMany = async (): Promise<void> => {
       for (let n = 0; n < 100_000; n += 1) await writer.write(put(n, 20));
     };
@@ -94,7 +94,7 @@ describe('transaction writer', () => {
       if (++transactions === 3) abort.abort(reason);
       if (transactions >= 3) throw failure('unreachable', 'ETCD_UNREACHABLE');
     };
-    const writer = writerTo(etcd.client, abort.signal);
+    const writer = writerTo(etcd, abort.signal);
     const writeMany = async (): Promise<void> => {
       for (let n = 0; n < 100_000; n += 1) await writer.write(put(n, 20));
       await writer.drain();
@@ -106,7 +106,7 @@ describe('transaction writer', () => {
 
   it('guards writes in key order with one comparison, and names what is in the way', async () => {
     const etcd = new MemoryEtcd();
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     for (const n of [1, 2, 3]) await writer.write(put(n, 1), 'vacant');
     await writer.drain();
     expect(etcd.transactions.map(({ guards }) => guards)).toEqual([
@@ -121,7 +121,7 @@ describe('transaction writer', () => {
   it('gives up on a write that the key has outgrown', async () => {
     const etcd = new MemoryEtcd();
     etcd.put('/sensu.io/1', 'theirs');
-    const writer = writerTo(etcd.client);
+    const writer = writerTo(etcd);
     await writer.write(put(1, 1), 1n as Revision);
     await expect(writer.drain()).rejects.toMatchObject({ code: 'TARGET_CHANGED', kind: 'refused' });
   });

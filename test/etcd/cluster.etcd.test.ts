@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { ConnectOptions } from '../../src/etcd/client.js';
+import type { ConnectOptions } from '../../src/etcd/connect-options.js';
 import { connect } from '../../src/etcd/connect.js';
 import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
 import { enableAuth, etcdVersions, startEtcd, type EtcdOptions, type RunningEtcd } from '../support/etcd.js';

@@ -6,7 +6,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
-import type { ConnectOptions } from '../../src/etcd/client.js';
+import type { ConnectOptions } from '../../src/etcd/connect-options.js';
 import { connect } from '../../src/etcd/connect.js';
 import { freePorts } from '../../src/etcd/throwaway/free-ports.js';
 import { readServerHttpFacts } from '../../src/etcd/transport/server-http.js';

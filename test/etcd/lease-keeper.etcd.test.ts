@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
-import type { EtcdClient, LeaseKeeper } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { LeaseKeeper } from '../../src/etcd/facets/leases.js';
 import type { Lease, LeaseId } from '../../src/store/view.js';
 import { enableAuth, oldestAndNewestEtcd, startEtcd } from '../support/etcd.js';
 

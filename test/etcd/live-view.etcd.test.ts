@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { EtcdClient, RangeRequest } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { RangeRequest } from '../../src/etcd/facets/kv.js';
 import { openLiveView } from '../../src/etcd/live-view.js';
 import type { LeaseId, StoreEntry } from '../../src/store/view.js';
 import { etcdVersions, startEtcd } from '../support/etcd.js';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { EtcdClient, RangeRequest } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { RangeRequest } from '../../src/etcd/facets/kv.js';
 import { readLive } from '../../src/etcd/read-live.js';
 import type { StoreView } from '../../src/store/view.js';
 import { silentContext } from '../support/silent-context.js';

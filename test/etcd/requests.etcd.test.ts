@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { EtcdClient, WriteOperation } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { WriteOperation } from '../../src/etcd/facets/kv.js';
 import type { LeaseId, Revision } from '../../src/store/view.js';
 import { etcdVersions, startEtcd, type RunningEtcd } from '../support/etcd.js';
 

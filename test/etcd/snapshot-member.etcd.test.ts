@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
-import type { Alarm, EtcdClient, MemberStatus } from '../../src/etcd/client.js';
+import type { Members, MemberStatus } from '../../src/etcd/facets/cluster.js';
+import type { Alarm, Alarms } from '../../src/etcd/facets/maintenance.js';
 import { chooseSnapshotMember } from '../../src/etcd/snapshot-member.js';
 import { FerryError } from '../../src/core/errors.js';
+import type { Revision } from '../../src/store/view.js';
 import { startEtcd } from '../support/etcd.js';
 
-const healthy = {
+const healthy: Omit<MemberStatus, 'memberId'> = {
   clusterId: 1n,
   version: '3.5.16',
-  revision: 100n,
+  revision: 100n as Revision,
   raftTerm: 2n,
   raftIndex: 5000n,
   raftAppliedIndex: 5000n,
@@ -22,7 +24,7 @@ const healthy = {
 function clusterOf(
   members: readonly (Partial<MemberStatus> | FerryError)[],
   alarms: readonly Alarm[] = [],
-): EtcdClient {
+): Members & Alarms {
   const endpoints = members.map((_, index) => `http://etcd-${index + 1}:2379`);
   return {
     endpoints,
@@ -30,11 +32,12 @@ function clusterOf(
       const index = endpoints.indexOf(endpoint);
       const member = members[index]!;
       if (member instanceof FerryError) return Promise.reject(member);
-      return Promise.resolve({ ...healthy, memberId: BigInt(index + 1), ...member } as MemberStatus);
+      return Promise.resolve({ ...healthy, memberId: BigInt(index + 1), ...member });
     },
     alarms: () => Promise.resolve(alarms),
-    members: () => Promise.resolve([{ id: 2n, name: 'second' }]),
-  } as unknown as EtcdClient;
+    members: () =>
+      Promise.resolve([{ id: 2n, name: 'second', peerUrls: [], clientUrls: [], isLearner: false }]),
+  };
 }
 
 test('a follower comes before the leader', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Context } from '../../src/core/context.js';
-import type { EtcdClient, Permission } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { Permission } from '../../src/etcd/facets/auth.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
 import { grantWords } from '../../src/rbac/etcdctl-words.js';

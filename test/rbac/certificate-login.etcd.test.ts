@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { ConnectOptions } from '../../src/etcd/client.js';
+import type { ConnectOptions } from '../../src/etcd/connect-options.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
 import { inspectLogin } from '../../src/rbac/inspect-login.js';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { ConnectOptions } from '../../src/etcd/client.js';
+import type { ConnectOptions } from '../../src/etcd/connect-options.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
 import { planRbac } from '../../src/rbac/plan.js';

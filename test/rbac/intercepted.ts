@@ -1,4 +1,5 @@
-import type { EtcdAuth, EtcdClient } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { EtcdAuth } from '../../src/etcd/facets/auth.js';
 
 const reads: readonly (keyof EtcdAuth)[] = [
   'enabled',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openBackendCalls } from '../../src/etcd/transport/backend-calls.js';
-import type { ConnectOptions } from '../../src/etcd/client.js';
+import type { ConnectOptions } from '../../src/etcd/connect-options.js';
 import { connect } from '../../src/etcd/connect.js';
 import { applyRbac } from '../../src/rbac/apply.js';
 import { inspectLogin } from '../../src/rbac/inspect-login.js';

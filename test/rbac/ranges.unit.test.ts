@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Permission } from '../../src/etcd/client.js';
+import type { Permission } from '../../src/etcd/facets/auth.js';
 import {
   covers,
   differenceOf,

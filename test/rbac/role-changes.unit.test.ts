@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Access, Permission } from '../../src/etcd/client.js';
+import type { Access, Permission } from '../../src/etcd/facets/auth.js';
 import { grantWords } from '../../src/rbac/etcdctl-words.js';
 import { covers, keysWith, sameRange } from '../../src/rbac/ranges.js';
 import { planRoleChanges, type RoleChange } from '../../src/rbac/role-changes.js';

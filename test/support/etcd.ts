@@ -3,7 +3,8 @@ import { onTestFinished, type TestContext } from 'vitest';
 import { findEtcdBinaries, type EtcdBinaries } from '../../src/etcd/throwaway/binaries.js';
 import type { CertificateAuthority } from '../../src/etcd/throwaway/certificates.js';
 import { createAuthority } from '../../src/etcd/throwaway/certificates.js';
-import type { ConnectOptions, Credentials, EtcdClient, TlsFiles } from '../../src/etcd/client.js';
+import type { EtcdClient } from '../../src/etcd/client.js';
+import type { ConnectOptions, Credentials, TlsFiles } from '../../src/etcd/connect-options.js';
 import {
   startThrowawayEtcd,
   type ThrowawayEtcd,

@@ -1,33 +1,21 @@
 import { FerryError } from '../../src/core/errors.js';
 import type {
-  EtcdClient,
   Guard,
-  LeaseKeeper,
-  LeaseState,
+  Kv,
   RangeRequest,
   RangeResult,
   TxnRequest,
   TxnResult,
-} from '../../src/etcd/client.js';
+} from '../../src/etcd/facets/kv.js';
+import type { LeaseKeeper, Leases, LeaseState } from '../../src/etcd/facets/leases.js';
+import type { Alarms } from '../../src/etcd/facets/maintenance.js';
 import type { Lease, LeaseId, Revision, StoreEntry, StoreView } from '../../src/store/view.js';
-
-/** What the engine asks of etcd. */
-type Used =
-  | 'range'
-  | 'txn'
-  | 'takes'
-  | 'grantLease'
-  | 'revokeLease'
-  | 'leaseIds'
-  | 'leaseState'
-  | 'alarms'
-  | 'keepLeases';
 
 /**
  * etcd's rules on a map, without history: for what a real one does only by chance, such as losing an answer.
  * Everything else is tested on real etcd.
  */
-export class MemoryEtcd implements Pick<EtcdClient, Used> {
+export class MemoryEtcd implements Kv, Leases, Alarms {
   readonly keys = new Map<string, StoreEntry>();
   readonly granted = new Map<LeaseId, bigint>();
   /** Seconds that leases have left; default all of their TTL. */
@@ -40,10 +28,6 @@ export class MemoryEtcd implements Pick<EtcdClient, Used> {
   maxTxnOps = 128;
   minTtl = 1n;
   #revision = 1n;
-
-  get client(): EtcdClient {
-    return this as unknown as EtcdClient;
-  }
 
   range(request: RangeRequest): Promise<RangeResult> {
     const found = [...this.keys.values()]

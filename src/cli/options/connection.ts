@@ -3,7 +3,7 @@ import type { Context, Environment, Reporter } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { isInClear } from '../../core/urls.js';
 import { isReadableByOthers, readSecretFile } from '../../core/secret-file.js';
-import type { ConnectOptions, Credentials } from '../../etcd/client.js';
+import type { ConnectOptions, Credentials } from '../../etcd/connect-options.js';
 import { normalizeEndpoints } from '../../etcd/transport/endpoints.js';
 import { readTlsFiles } from '../../etcd/transport/tls-files.js';
 

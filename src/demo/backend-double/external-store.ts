@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBackendCalls, type BackendCalls } from '../../etcd/transport/backend-calls.js';
-import type { ConnectOptions, EtcdClient } from '../../etcd/client.js';
+import type { Leases } from '../../etcd/facets/leases.js';
+import type { Kv } from '../../etcd/facets/kv.js';
+import type { EtcdClient } from '../../etcd/client.js';
+import type { ConnectOptions } from '../../etcd/connect-options.js';
 import { connect } from '../../etcd/connect.js';
 import { prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import type { LeaseId } from '../../store/view.js';
@@ -49,14 +52,14 @@ export async function enterExternalStore(options: ConnectOptions): Promise<EtcdC
   }
 }
 
-async function readAndWrite(client: EtcdClient): Promise<void> {
+async function readAndWrite(client: Kv): Promise<void> {
   await client.range({ ...sensuRoot, limit: 1 });
   const key = Buffer.from('/sensu.io/queue/double-probe');
   await client.txn({ writes: [{ type: 'put', key, value: Buffer.alloc(0) }] });
   await client.txn({ writes: [{ type: 'delete', key }] });
 }
 
-async function leases(client: EtcdClient, calls: BackendCalls): Promise<void> {
+async function leases(client: Kv & Leases, calls: BackendCalls): Promise<void> {
   const id = BigInt(Date.now()) as LeaseId;
   await client.grantLease({ id, ttl: 60n });
   const key = Buffer.from('/sensu.io/queue/double-lease');
@@ -78,7 +81,7 @@ const revivedAtStart = 10;
  * 6.7.5 writes a keepalive switch again under the lease it has, and renews that lease once. On a copy without
  * leases the renewal fails and the backend ends, again and again.
  */
-async function reviveSwitches(client: EtcdClient, calls: BackendCalls, limit?: number): Promise<void> {
+async function reviveSwitches(client: Kv, calls: BackendCalls, limit?: number): Promise<void> {
   const { entries } = await client.range({ ...keepalives, ...(limit !== undefined && { limit }) });
   for (const { key, value, lease } of entries) {
     await client.txn({ writes: [{ type: 'put', key, value, lease }] });
@@ -91,7 +94,7 @@ async function reviveSwitches(client: EtcdClient, calls: BackendCalls, limit?: n
 const backendTtl = 60n;
 
 /** Registers under `/sensu.io/backends/` with a lease of its own, as every backend does, until the signal. */
-export async function keepRegistered(client: EtcdClient, signal: AbortSignal): Promise<void> {
+export async function keepRegistered(client: Kv & Leases, signal: AbortSignal): Promise<void> {
   const id = (BigInt(Date.now()) * 1000n + BigInt(process.pid % 1000)) as LeaseId;
   const name = id.toString(16);
   await client.grantLease({ id, ttl: backendTtl });
@@ -103,11 +106,7 @@ export async function keepRegistered(client: EtcdClient, signal: AbortSignal): P
 }
 
 /** Renews the switches of the recorded agents, which are not here to do it. */
-export async function standInForAgents(
-  client: EtcdClient,
-  calls: BackendCalls,
-  signal: AbortSignal,
-): Promise<void> {
+export async function standInForAgents(client: Kv, calls: BackendCalls, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await reviveSwitches(client, calls).catch(() => undefined);
     await sleep(2000, undefined, { signal }).catch(() => undefined);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lookForProcess, type ProcessIdentity } from '../../host/process-identity.js';
 import { openBackendCalls } from '../../etcd/transport/backend-calls.js';
-import type { ConnectOptions } from '../../etcd/client.js';
+import type { ConnectOptions } from '../../etcd/connect-options.js';
 import { readTlsFiles } from '../../etcd/transport/tls-files.js';
 import { readBackendConfig, type BackendConfig } from '../../sensu/backend/backend-config.js';
 import { parseEnvironment } from '../../sensu/backend/environment-file.js';

@@ -1,4 +1,4 @@
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Kv } from '../../etcd/facets/kv.js';
 import { classifyKey } from '../../sensu/keys/key-space.js';
 import type { ApiResource } from '../../sensu/resources/api-value.js';
 import { encodeResource, type StoredPair } from '../../sensu/resources/encode-resource.js';
@@ -27,9 +27,9 @@ const everything: PageWish = { limit: 0, from: '' };
 
 /** Resources in the store of the double, read and written as Sensu does. */
 export class ResourceStore {
-  readonly #client: EtcdClient;
+  readonly #client: Kv;
 
-  constructor(client: EtcdClient) {
+  constructor(client: Kv) {
     this.#client = client;
   }
 

@@ -1,6 +1,7 @@
 import bcrypt from 'bcryptjs';
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Leases } from '../../etcd/facets/leases.js';
+import type { Kv } from '../../etcd/facets/kv.js';
 import { decodeApiKey, decodeUser } from '../../sensu/keys/values.js';
 import type { LeaseId } from '../../store/view.js';
 import { singleKey } from '../../store/sensu-root.js';
@@ -28,9 +29,9 @@ const refreshSeconds = 12 * 3600;
 const accessSeconds = 300;
 
 export class Sessions {
-  readonly #client: EtcdClient;
+  readonly #client: Kv & Leases;
 
-  constructor(client: EtcdClient) {
+  constructor(client: Kv & Leases) {
     this.#client = client;
   }
 

@@ -1,7 +1,7 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { FerryError } from '../../core/errors.js';
 import type { KeyRange, LeaseId } from '../../store/view.js';
-import type { ConnectOptions } from '../client.js';
+import type { ConnectOptions } from '../connect-options.js';
 import { normalizeEndpoints } from './endpoints.js';
 import { Transport } from './transport.js';
 

@@ -9,7 +9,7 @@ import {
 import { createSecureContext } from 'node:tls';
 import { Etcd3 } from 'etcd3';
 import { trustEachCertificate } from '../../core/trust.js';
-import type { ConnectOptions, TlsFiles } from '../client.js';
+import type { ConnectOptions, TlsFiles } from '../connect-options.js';
 import { largestAnswer, sessionMegabytes, type Metadata } from './http2-channel.js';
 import type { Etcd3Call, Service } from './call.js';
 

@@ -8,7 +8,7 @@ import {
 import { isIP, type LookupFunction } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { trustEachCertificate } from '../../core/trust.js';
-import type { TlsFiles } from '../client.js';
+import type { TlsFiles } from '../connect-options.js';
 import { GrpcError, GrpcStatus } from '../errors.js';
 
 /** gRPC's metadata, which go as headers. */

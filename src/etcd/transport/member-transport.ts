@@ -1,5 +1,5 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { ConnectOptions } from '../client.js';
+import type { ConnectOptions } from '../connect-options.js';
 import type { Call, Service } from './call.js';
 import type { Etcd3Member } from './etcd3-member.js';
 import { Http2Channel, type Http2Call } from './http2-channel.js';

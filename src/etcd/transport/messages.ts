@@ -3,7 +3,10 @@ import { ProtoWriter } from '../../protobuf/proto-writer.js';
 import { KeyValueView } from '../../etcd-files/mvcc/key-value.js';
 import { FerryError } from '../../core/errors.js';
 import type { LeaseId, Revision, StoreEntry } from '../../store/view.js';
-import type { Alarm, Credentials, Member, MemberStatus, RangeRequest, RangeResult } from '../client.js';
+import type { Credentials } from '../connect-options.js';
+import type { Member, MemberStatus } from '../facets/cluster.js';
+import type { RangeRequest, RangeResult } from '../facets/kv.js';
+import type { Alarm } from '../facets/maintenance.js';
 import type { DirectCall } from './call.js';
 
 /**

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { trustEachCertificate } from '../../core/trust.js';
-import type { TlsFiles } from '../client.js';
+import type { TlsFiles } from '../connect-options.js';
 import type { TokenKind } from '../token-kind.js';
 
 /** What etcd says of itself over plain HTTP on its client port, where no token is asked for. */

@@ -1,7 +1,7 @@
 import { FerryError, systemCode } from '../../core/errors.js';
 import { readFileOrPipe } from '../../core/file-or-pipe.js';
 import { largestPem } from '../../core/trust.js';
-import type { TlsFiles } from '../client.js';
+import type { TlsFiles } from '../connect-options.js';
 
 export interface TlsPaths {
   readonly cacert?: string | undefined;

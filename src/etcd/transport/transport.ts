@@ -1,7 +1,8 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sensuRoot, singleKey } from '../../store/sensu-root.js';
-import type { Cluster, ConnectOptions, Credentials } from '../client.js';
+import type { ConnectOptions, Credentials } from '../connect-options.js';
+import type { Cluster } from '../facets/cluster.js';
 import { refusedByName } from '../client-certificate.js';
 import { describeQuorum } from '../cluster.js';
 import {

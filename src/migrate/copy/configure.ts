@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { systemCode } from '../../core/errors.js';
-import type { Credentials } from '../../etcd/client.js';
+import type { Credentials } from '../../etcd/connect-options.js';
 import { rewriteBackendYml, type RewrittenYml } from '../../sensu/backend/backend-yml.js';
 import { putBackConfigFile, removeConfigFile, replaceConfigFile } from '../../host/config-file.js';
 import {

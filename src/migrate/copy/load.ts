@@ -1,5 +1,6 @@
 import type { Context } from '../../core/context.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { LeaseReader } from '../../etcd/facets/leases.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import { applyLoad, type LoadResult } from '../../copy/load.js';
 import { planLoad } from '../../copy/load-plan.js';
 import { verifyCopy } from '../../copy/verify-copy.js';
@@ -13,7 +14,7 @@ import { lookAtStanding, standingFindings } from '../target-standing.js';
 /** Preflight is minutes old, and a run that is resumed has had none. */
 async function refuseUsedTarget(
   context: Context,
-  target: EtcdClient,
+  target: KvReader & LeaseReader,
   sensuClusterId: string | null,
   snapshot: StoreView,
 ): Promise<void> {

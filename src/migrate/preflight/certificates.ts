@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import { isInClear } from '../../core/urls.js';
-import type { TlsFiles } from '../../etcd/client.js';
+import type { TlsFiles } from '../../etcd/connect-options.js';
 import { refusal, warning, type Finding } from '../findings.js';
 
 const dayMs = 24 * 60 * 60 * 1000;

@@ -1,5 +1,5 @@
 import { formatCount, formatSome } from '../../core/units.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import { classifyKey } from '../../sensu/keys/key-space.js';
 import { MalformedValueError } from '../../protobuf/protobuf.js';
 import { apiKeyHint, decodeApiKey, decodeUser } from '../../sensu/keys/values.js';
@@ -19,7 +19,7 @@ const stateGroups: readonly (readonly [group: string, what: string])[] = [
 ];
 
 /** What `--config-only` does not carry, and what it carries although no dump does, by name. */
-export async function inspectLeftBehind(client: EtcdClient, source: MigrationSource): Promise<Finding[]> {
+export async function inspectLeftBehind(client: KvReader, source: MigrationSource): Promise<Finding[]> {
   return [
     ...(await state(client, source)),
     ...(await agentsDown(client)),
@@ -27,7 +27,7 @@ export async function inspectLeftBehind(client: EtcdClient, source: MigrationSou
   ];
 }
 
-async function state(client: EtcdClient, { dataDirectory }: MigrationSource): Promise<Finding[]> {
+async function state(client: KvReader, { dataDirectory }: MigrationSource): Promise<Finding[]> {
   const counts = await Promise.all(
     stateGroups.map(async ([group, what]) => ({ what, keys: await countOf(client, group) })),
   );
@@ -44,7 +44,7 @@ async function state(client: EtcdClient, { dataDirectory }: MigrationSource): Pr
 }
 
 /** Sensu watches an agent from the first keepalive that it gets of it, or from its record of those that are down. */
-async function agentsDown(client: EtcdClient): Promise<Finding[]> {
+async function agentsDown(client: KvReader): Promise<Finding[]> {
   const range = prefixRange(Buffer.from('/sensu.io/keepalives/'));
   const { entries, count } = await client.range({ ...range, keysOnly: true, limit: named });
   if (entries.length === 0) return [];
@@ -61,7 +61,7 @@ async function agentsDown(client: EtcdClient): Promise<Finding[]> {
   ];
 }
 
-async function secretsOfNoDump(client: EtcdClient): Promise<Finding[]> {
+async function secretsOfNoDump(client: KvReader): Promise<Finding[]> {
   const users = (await valuesUnder(client, '/sensu.io/users/', decodeUser)).flatMap(({ value }) =>
     value.hasPassword ? value.username : [],
   );
@@ -89,7 +89,7 @@ interface Named<Value> {
 
 /** Those whose value cannot be read are carried like all others; they only have nothing to be named by. */
 async function valuesUnder<Value>(
-  client: EtcdClient,
+  client: KvReader,
   group: string,
   decode: (value: Buffer) => Value,
 ): Promise<readonly Named<Value>[]> {
@@ -104,7 +104,7 @@ async function valuesUnder<Value>(
   });
 }
 
-async function countOf(client: EtcdClient, group: string): Promise<bigint> {
+async function countOf(client: KvReader, group: string): Promise<bigint> {
   return (await client.range({ ...prefixRange(Buffer.from(group)), countOnly: true })).count;
 }
 

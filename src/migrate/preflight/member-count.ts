@@ -1,4 +1,4 @@
-import type { Member } from '../../etcd/client.js';
+import type { Member } from '../../etcd/facets/cluster.js';
 import { note, type Finding } from '../findings.js';
 
 /** More than half of the voting members must be up: one more than an odd number makes nothing safer. */

@@ -1,4 +1,8 @@
 import { formatId } from '../../core/units.js';
+import type { Members } from '../../etcd/facets/cluster.js';
+import type { WithAuth } from '../../etcd/facets/auth.js';
+import type { Alarms } from '../../etcd/facets/maintenance.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import type { EtcdClient } from '../../etcd/client.js';
 import { clusterIdKey, prefixRange, sensuRoot, singleKey } from '../../store/sensu-root.js';
 import { note, refusal, warning, type Finding } from '../findings.js';
@@ -49,7 +53,7 @@ export async function inspectSource(
   };
 }
 
-async function membership(client: EtcdClient): Promise<Finding[]> {
+async function membership(client: Members): Promise<Finding[]> {
   const members = await client.members();
   if (members.length === 1) return [];
   return [
@@ -61,7 +65,7 @@ async function membership(client: EtcdClient): Promise<Finding[]> {
   ];
 }
 
-async function health(client: EtcdClient, errors: readonly string[]): Promise<Finding[]> {
+async function health(client: Alarms & WithAuth, errors: readonly string[]): Promise<Finding[]> {
   const findings = (await client.alarms()).map((alarm) =>
     refusal(
       'SOURCE_ALARM',
@@ -99,7 +103,7 @@ function content(facts: SourceFacts): Finding[] {
   ];
 }
 
-async function foreignKeys(client: EtcdClient, facts: SourceFacts): Promise<Finding[]> {
+async function foreignKeys(client: KvReader, facts: SourceFacts): Promise<Finding[]> {
   const all = await client.range({ start: Buffer.from([0]), end: Buffer.from([0]), countOnly: true });
   const outside = all.count - facts.keys;
   if (outside <= 0n) return [];
@@ -113,7 +117,7 @@ async function foreignKeys(client: EtcdClient, facts: SourceFacts): Promise<Find
   ];
 }
 
-async function commercialResources(client: EtcdClient): Promise<Finding[]> {
+async function commercialResources(client: KvReader): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (await hasKeys(client, '/sensu.io/api/enterprise/store/v1/provider/')) {
     findings.push(
@@ -136,7 +140,7 @@ async function commercialResources(client: EtcdClient): Promise<Finding[]> {
   return findings;
 }
 
-async function hasKeys(client: EtcdClient, prefix: string): Promise<boolean> {
+async function hasKeys(client: KvReader, prefix: string): Promise<boolean> {
   return (await client.range({ ...prefixRange(Buffer.from(prefix)), countOnly: true })).count > 0n;
 }
 

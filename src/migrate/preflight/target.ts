@@ -1,6 +1,9 @@
 import type { Context } from '../../core/context.js';
 import { formatBytes, formatId } from '../../core/units.js';
-import type { Cluster, EtcdClient, Member, MemberStatus, PassedOver, TlsFiles } from '../../etcd/client.js';
+import type { Alarms } from '../../etcd/facets/maintenance.js';
+import type { EtcdClient } from '../../etcd/client.js';
+import type { TlsFiles } from '../../etcd/connect-options.js';
+import type { Cluster, Member, MemberStatus, Members, PassedOver } from '../../etcd/facets/cluster.js';
 import { readServerHttpFacts, type ServerHttpFacts } from '../../etcd/transport/server-http.js';
 import { isAtLeast } from '../../etcd/version.js';
 import { sensuRoot } from '../../store/sensu-root.js';
@@ -168,7 +171,7 @@ function health(statuses: readonly MemberStatus[]): Finding[] {
   });
 }
 
-async function alarms(client: EtcdClient): Promise<Finding[]> {
+async function alarms(client: Alarms): Promise<Finding[]> {
   return (await client.alarms()).map((alarm) =>
     refusal(
       'TARGET_ALARM',
@@ -181,7 +184,7 @@ async function alarms(client: EtcdClient): Promise<Finding[]> {
 }
 
 /** Backends dial the advertised client URLs (for /health), and operators fail over to them. */
-async function reachability(client: EtcdClient, members: readonly Member[]): Promise<Finding[]> {
+async function reachability(client: Members, members: readonly Member[]): Promise<Finding[]> {
   const urls = [...new Set(members.flatMap((member) => member.clientUrls))].filter(
     (url) => !client.endpoints.includes(url),
   );

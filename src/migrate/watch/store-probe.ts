@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { FerryError } from '../../core/errors.js';
 import { openBackendCalls, type BackendCalls } from '../../etcd/transport/backend-calls.js';
-import type { ConnectOptions, EtcdClient } from '../../etcd/client.js';
+import type { Kv, KvReader } from '../../etcd/facets/kv.js';
+import type { Leases } from '../../etcd/facets/leases.js';
+import type { Reached } from '../../etcd/facets/cluster.js';
+import type { EtcdClient } from '../../etcd/client.js';
+import type { ConnectOptions } from '../../etcd/connect-options.js';
 import { connect } from '../../etcd/connect.js';
 import { randomLeaseId, throwawayKey } from '../../rbac/backend-accesses.js';
 import { sensuRoot, singleKey } from '../../store/sensu-root.js';
@@ -95,7 +99,7 @@ export class StoreProbe implements Probe {
     }
   }
 
-  async #writeAndRead(writer: EtcdClient, reader: EtcdClient): Promise<void> {
+  async #writeAndRead(writer: Kv & Reached, reader: KvReader & Reached): Promise<void> {
     const value = randomBytes(16);
     const lease = this.#lease?.id;
     await writer.txn({ writes: [{ type: 'put', key: this.#key, value, lease }] });
@@ -103,7 +107,7 @@ export class StoreProbe implements Probe {
     if (entries[0]?.value.equals(value) !== true) throw notReadBack(writer, reader);
   }
 
-  async #renew(client: EtcdClient): Promise<void> {
+  async #renew(client: Leases): Promise<void> {
     if (this.#lease === undefined) {
       const lease = { id: randomLeaseId(), ttl: leaseSeconds };
       await client.grantLease(lease);
@@ -134,7 +138,7 @@ function weightOf({ kind }: FerryError): Weight {
   return kind === 'integrity' ? 'disproof' : 'failure';
 }
 
-function notReadBack(writer: EtcdClient, reader: EtcdClient): FerryError {
+function notReadBack(writer: Reached, reader: Reached): FerryError {
   return new FerryError({
     kind: 'integrity',
     code: 'WRITE_NOT_READ_BACK',

@@ -1,6 +1,6 @@
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Kv } from '../../etcd/facets/kv.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { putResource } from '../../sensu/api/resources.js';
 import { forEachConcurrently } from '../../core/concurrently.js';
@@ -50,7 +50,7 @@ export async function applyConfig(
 async function send(
   context: Context,
   api: ApiConnection,
-  client: EtcdClient | undefined,
+  client: Kv | undefined,
   { action, resource, route }: PlannedResource,
 ): Promise<void> {
   if (action === 'write') await writeDirectly(context, client!, resource);

@@ -1,6 +1,6 @@
 import { nameOf } from '../../dump/loss-report.js';
 import type { DumpResource } from '../../dump/read/resource.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Kv } from '../../etcd/facets/kv.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { getResource, listResources } from '../../sensu/api/resources.js';
 import type { ApiRoute } from '../../sensu/api/routes.js';
@@ -13,7 +13,7 @@ export type CurrentReader = (resource: DumpResource, route: ApiRoute) => Promise
 export interface Target {
   readonly api: ApiConnection;
   /** The etcd beside the API, where one was given. */
-  readonly client?: EtcdClient | undefined;
+  readonly client?: Kv | undefined;
 }
 
 /** A page of the API holds a hundred, and takes little longer than one resource. */

@@ -3,7 +3,7 @@ import { FerryError } from '../../core/errors.js';
 import { dumpError } from '../../dump/read/place.js';
 import { readDump, type DumpAccess } from '../../dump/read/read-dump.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Kv } from '../../etcd/facets/kv.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { noApiAt } from '../../sensu/api/faults.js';
 import { listResources } from '../../sensu/api/resources.js';
@@ -21,7 +21,7 @@ import type { ConfigPlan, PlannedResource } from './planned.js';
 
 export interface ConfigOptions extends DumpAccess, PlanOptions {
   /** The etcd beside the API. With it, what the API masks is compared too. */
-  readonly client?: EtcdClient | undefined;
+  readonly client?: Kv | undefined;
 }
 
 const requestsAtOnce = 16;

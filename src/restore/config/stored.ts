@@ -1,5 +1,5 @@
 import type { DumpResource } from '../../dump/read/resource.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import { classifyKey } from '../../sensu/keys/key-space.js';
 import type { ApiResource } from '../../sensu/resources/api-value.js';
 import { entityConfigs, entityStates } from '../../sensu/resources/kinds.js';
@@ -8,7 +8,7 @@ import { singleKey } from '../../store/sensu-root.js';
 import type { StoreEntry } from '../../store/view.js';
 
 /** One key of the store, with its value. */
-export async function entryAt(client: EtcdClient, key: Buffer): Promise<StoreEntry | undefined> {
+export async function entryAt(client: KvReader, key: Buffer): Promise<StoreEntry | undefined> {
   return (await client.range(singleKey(key))).entries[0];
 }
 
@@ -17,7 +17,7 @@ export async function entryAt(client: EtcdClient, key: Buffer): Promise<StoreEnt
  * @throws MalformedValueError
  */
 export async function readUnmasked(
-  client: EtcdClient,
+  client: KvReader,
   { type, name, namespace = '' }: DumpResource,
 ): Promise<ApiResource | undefined> {
   if (type === 'User') return (await readAt(client, `/sensu.io/users/${name}`))?.resource;
@@ -27,7 +27,7 @@ export async function readUnmasked(
   return config && joinEntity(config, state).resource;
 }
 
-async function readAt(client: EtcdClient, key: string): Promise<StoredResource | undefined> {
+async function readAt(client: KvReader, key: string): Promise<StoredResource | undefined> {
   const entry = await entryAt(client, Buffer.from(key));
   return entry && toApiResource(classifyKey(entry.key), entry.value);
 }

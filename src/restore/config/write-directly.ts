@@ -1,7 +1,8 @@
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { showResource, type DumpResource } from '../../dump/read/resource.js';
-import type { EtcdClient, Guard } from '../../etcd/client.js';
+import type { Reached } from '../../etcd/facets/cluster.js';
+import type { Guard, Kv, KvReader } from '../../etcd/facets/kv.js';
 import { parseJson } from '../../sensu/api/json.js';
 import type { ApiConnection } from '../../sensu/api/connection.js';
 import { textAt } from '../../sensu/resources/api-value.js';
@@ -15,7 +16,7 @@ import { entryAt } from './stored.js';
  * store would be lost, or worse, found there.
  * @throws FerryError NO_SENSU_STORE, OTHER_STORE (`refused`)
  */
-export async function requireSameStore(client: EtcdClient, api: ApiConnection): Promise<void> {
+export async function requireSameStore(client: KvReader & Reached, api: ApiConnection): Promise<void> {
   const stored = (await entryAt(client, clusterIdKey))?.value.toString('utf8');
   if (stored === undefined) throw noStore(client);
   const answer = await api.request('GET', '/api/core/v2/cluster/id');
@@ -27,11 +28,7 @@ export async function requireSameStore(client: EtcdClient, api: ApiConnection): 
  * only while what it belongs to is there, its namespace or the user of a key.
  * @throws FerryError OWNER_MISSING, ALREADY_THERE (`refused`), and those of etcd
  */
-export async function writeDirectly(
-  context: Context,
-  client: EtcdClient,
-  resource: DumpResource,
-): Promise<void> {
+export async function writeDirectly(context: Context, client: Kv, resource: DumpResource): Promise<void> {
   const owner = ownerKey(resource);
   const ownerEntry = await entryAt(client, owner.key);
   if (ownerEntry === undefined) throw ownerMissing(resource, owner.what);
@@ -83,7 +80,7 @@ function alreadyThere(resource: DumpResource): FerryError {
   });
 }
 
-function noStore({ endpoints }: EtcdClient): FerryError {
+function noStore({ endpoints }: Reached): FerryError {
   return new FerryError({
     kind: 'refused',
     code: 'NO_SENSU_STORE',
@@ -92,7 +89,7 @@ function noStore({ endpoints }: EtcdClient): FerryError {
   });
 }
 
-function otherStore({ endpoints }: EtcdClient, { shownUrl }: ApiConnection): FerryError {
+function otherStore({ endpoints }: Reached, { shownUrl }: ApiConnection): FerryError {
   return new FerryError({
     kind: 'refused',
     code: 'OTHER_STORE',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../../core/context.js';
-import type { EtcdClient } from '../../etcd/client.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import { backendsPrefix, prefixRange } from '../../store/sensu-root.js';
 import type { Revision } from '../../store/view.js';
 
@@ -16,7 +16,7 @@ const pollMs = 1000;
  */
 export async function waitForBackend(
   context: Pick<Context, 'signal' | 'report'>,
-  client: Pick<EtcdClient, 'range'>,
+  client: KvReader,
   since: Revision,
   milliseconds: number,
 ): Promise<LeaseTakeover> {

@@ -1,7 +1,11 @@
 import type { Context } from '../../core/context.js';
 import { FerryError } from '../../core/errors.js';
 import { formatBytes, formatCounted, formatDuration } from '../../core/units.js';
-import type { EtcdClient, MemberStatus, TlsFiles } from '../../etcd/client.js';
+import type { Kv } from '../../etcd/facets/kv.js';
+import type { LeaseReader, Leases } from '../../etcd/facets/leases.js';
+import type { Alarms } from '../../etcd/facets/maintenance.js';
+import type { TlsFiles } from '../../etcd/connect-options.js';
+import type { MemberStatus, Members } from '../../etcd/facets/cluster.js';
 import { readServerHttpFacts } from '../../etcd/transport/server-http.js';
 import type { OpenedStore } from '../../snapshot/open/open.js';
 import type { StoreView } from '../../store/view.js';
@@ -49,7 +53,7 @@ export interface RestoreResult {
  */
 export async function planRestoreEtcd(
   context: Context,
-  client: EtcdClient,
+  client: Kv & LeaseReader & Members & Alarms,
   source: OpenedStore,
   options: LoadOptions & { readonly tls: TlsFiles; readonly holdLeasesMs?: number },
 ): Promise<RestorePlan> {
@@ -73,7 +77,7 @@ export async function planRestoreEtcd(
  */
 export async function applyRestoreEtcd(
   context: Context,
-  client: EtcdClient,
+  client: Kv & Leases,
   source: StoreView,
   plan: LoadPlan,
   holdLeasesMs = 0,
@@ -113,7 +117,7 @@ export async function applyRestoreEtcd(
   }
 }
 
-async function readTarget(client: EtcdClient, tls: TlsFiles): Promise<TargetFacts> {
+async function readTarget(client: Members, tls: TlsFiles): Promise<TargetFacts> {
   const statuses = await Promise.all(client.endpoints.map((endpoint) => statusIfAllowed(client, endpoint)));
   const known = statuses.filter((status) => status !== undefined);
   const quotas = await Promise.all(
@@ -130,7 +134,7 @@ async function readTarget(client: EtcdClient, tls: TlsFiles): Promise<TargetFact
   };
 }
 
-async function statusIfAllowed(client: EtcdClient, endpoint: string): Promise<MemberStatus | undefined> {
+async function statusIfAllowed(client: Members, endpoint: string): Promise<MemberStatus | undefined> {
   try {
     return await client.status(endpoint);
   } catch (error) {

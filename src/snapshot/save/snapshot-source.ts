@@ -1,4 +1,5 @@
-import type { EtcdClient } from '../../etcd/client.js';
+import type { Snapshots } from '../../etcd/facets/maintenance.js';
+import type { KvReader } from '../../etcd/facets/kv.js';
 import type { MemberChoice } from '../../etcd/snapshot-member.js';
 import { readClusterId } from '../../at-rest/cluster-id.js';
 
@@ -26,7 +27,10 @@ export interface SnapshotSource {
   sensuClusterId(): Promise<string | undefined>;
 }
 
-export function runningMember(client: EtcdClient, { endpoint, name, status }: MemberChoice): SnapshotSource {
+export function runningMember(
+  client: KvReader & Snapshots,
+  { endpoint, name, status }: MemberChoice,
+): SnapshotSource {
   const { memberId, clusterId, version } = status;
   return {
     place: endpoint,
