@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,7 +52,10 @@ let template: Promise<string> | undefined;
 /** Unpacking the recorded folders and making one member of three takes a while, so it is done once. */
 async function recordedState(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sensu-ferry-template-'));
-  process.once('exit', () => void rm(folder, { recursive: true, force: true }));
+  // No asynchronous work is done any more at the exit.
+  process.once('exit', () => {
+    rmSync(folder, { recursive: true, force: true });
+  });
   await stageBackend(join(folder, 'backend'), binaries);
   return join(folder, 'backend', 'state');
 }

@@ -18,7 +18,7 @@ export function ofAddress(fault: RequestFault, bucket: AskedBucket): S3Failure |
   return ofRegion(fault) ?? ofStyle(fault, bucket) ?? ofRedirect(fault, bucket) ?? ofName(fault, bucket);
 }
 
-export function otherStyle({ pathStyle }: AskedBucket): string {
+function otherStyle({ pathStyle }: AskedBucket): string {
   return pathStyle ? '--no-s3-path-style' : '--s3-path-style';
 }
 

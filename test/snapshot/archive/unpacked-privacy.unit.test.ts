@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openStore } from '../../src/snapshot/open/open.js';
-import { verifyArchive } from '../../src/snapshot/verify/archive.js';
-import { LayerRecord } from '../../src/snapshot/verify/layers.js';
-import { silentContext } from '../support/silent-context.js';
-import { namelessFilesIn } from '../support/nameless-files.js';
-import { snapshotFolder } from '../support/stored-snapshots.js';
-import { archiveOf, recordedPath } from './verify/recorded.js';
+import { openStore } from '../../../src/snapshot/open/open.js';
+import { verifyArchive } from '../../../src/snapshot/verify/archive.js';
+import { LayerRecord } from '../../../src/snapshot/verify/layers.js';
+import { silentContext } from '../../support/silent-context.js';
+import { namelessFilesIn } from '../../support/nameless-files.js';
+import { snapshotFolder } from '../../support/stored-snapshots.js';
+import { archiveOf, recordedPath } from '../verify/recorded.js';
 
 // An archive may lie on a disk that is taken out, or on another machine: what is left of its copy on this disk can be
 // read long after it was deleted.
