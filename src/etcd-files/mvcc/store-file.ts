@@ -110,12 +110,12 @@ export class DbStore implements StoreFile {
   readonly users;
   readonly roles;
   readonly alarms;
-  readonly members;
+  readonly members: StoreMetadata['members'];
   readonly clusterVersion;
   readonly storageVersion;
   readonly consistentIndex;
   readonly term;
-  readonly confState;
+  readonly confState: StoreMetadata['confState'];
   readonly compactedRevision;
   readonly #opened: OpenedFile;
   readonly #options: IndexOptions;
