@@ -13,22 +13,15 @@ export const watchStep: Step<'watch'> = {
   async run(step) {
     const { facts, settings, watchFailedAt } = step;
     const sensuClusterId = factsOf(facts, 'snapshot').sensuClusterId;
-    const since =
-      watchFailedAt === undefined
-        ? new Date(factsOf(facts, 'start').answeredAt)
-        : new Date(Date.parse(watchFailedAt) + reportedMs);
-    const watched = { ...step, sensuClusterId, since, pastFaults: 'counts' as const };
+    const since = new Date(watchFailedAt ?? factsOf(facts, 'start').answeredAt);
+    // After a failed watch the cause was there until somebody removed it, some time before this one.
+    const pastFaults = watchFailedAt === undefined ? ('counts' as const) : ('warns' as const);
+    const watched = { ...step, sensuClusterId, since, pastFaults };
     const proofs = await watchBackend(watched, settings.watchSeconds);
     refuseFailures(proofs);
     return { seconds: settings.watchSeconds, proofs };
   },
 };
-
-/**
- * What a failed watch has reported must not fail the next one, once its cause is gone. Sensu logs whole seconds, so a
- * log is read from a second before a moment on.
- */
-const reportedMs = 2000;
 
 /** @throws FerryError MIGRATION_UNVERIFIED (`integrity`), BACKEND_UNSTEADY (`failed`) */
 function refuseFailures(proofs: readonly Proof[]): void {

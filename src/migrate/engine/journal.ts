@@ -116,7 +116,9 @@ export async function readRun(directory: string): Promise<RunState> {
 }
 
 const isFailedWatch = (event: JournalEvent): boolean =>
-  event.type === 'failed' && event.step === 'watch' && watchVerdicts.some((code) => code === event.code);
+  event.type === 'failed' &&
+  event.step === 'watch' &&
+  (event.code === undefined || watchVerdicts.some((code) => code === event.code));
 
 /** A run that was taken up again after its end is under way. */
 function outcomeOf(events: readonly JournalEvent[]): Outcome | undefined {

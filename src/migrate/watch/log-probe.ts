@@ -1,6 +1,6 @@
 import { FerryError } from '../../core/errors.js';
 import { formatCount, formatCounted } from '../../core/units.js';
-import { faultOf, type LogFault } from '../../sensu/backend/backend-log.js';
+import { faultOf, timeOf, type LogFault } from '../../sensu/backend/backend-log.js';
 import type { LogReader } from '../../sensu/backend/log-reader.js';
 import { doubtful, failed, notChecked, proven, type Proof } from '../proof.js';
 import type { Probe } from './probe.js';
@@ -25,12 +25,13 @@ export class LogProbe implements Probe {
   readonly #reader: LogReader;
   readonly #since: Date;
   readonly #past: 'counts' | 'warns';
+  readonly #beganAt = new Date();
   readonly #counts = new Map<LogFault, number>();
-  /** Those of `#counts` that were logged since the watch began. */
-  readonly #fresh = new Set<LogFault>();
+  /** Of the last fault that was logged before the watch. */
+  #lastPast: Date | undefined;
+  #sawFresh = false;
   #unreadable: string | undefined;
   #lines = 0;
-  #hasLooked = false;
 
   /** @param past What was logged before the watch: of a backend just started, or of one whose fault may be mended since. */
   constructor(reader: LogReader, since: Date, past: 'counts' | 'warns') {
@@ -40,11 +41,8 @@ export class LogProbe implements Probe {
   }
 
   async look(): Promise<readonly string[]> {
-    const isFirst = !this.#hasLooked;
     try {
-      const lines = await this.#reader.read();
-      this.#hasLooked = true;
-      return this.#count(lines, !isFirst);
+      return this.#count(await this.#reader.read());
     } catch (error) {
       if (!(error instanceof FerryError)) throw error;
       this.#unreadable = error.message;
@@ -61,8 +59,8 @@ export class LogProbe implements Probe {
       ([fault, count]) =>
         `"${fault}" ${count === 1 ? 'once' : `${formatCount(count)} times`} (${meanings[fault]})`,
     );
-    const isOver = this.#past === 'warns' && this.#fresh.size === 0;
-    if (isOver) found.push(`all of it before this look, since ${this.#since.toISOString()}`);
+    const isOver = this.#past === 'warns' && !this.#sawFresh;
+    if (isOver) found.push(`last at ${this.#lastPast!.toISOString()}, before this watch`);
     return [(isOver || this.#isTolerable() ? doubtful : failed)(what, found.join(' / '))];
   }
 
@@ -70,17 +68,25 @@ export class LogProbe implements Probe {
     return Promise.resolve();
   }
 
-  #count(lines: readonly string[], isFresh: boolean): string[] {
+  #count(lines: readonly string[]): string[] {
     this.#lines += lines.length;
     const news: string[] = [];
-    for (const fault of lines.map(faultOf)) {
+    for (const line of lines) {
+      const fault = faultOf(line);
       if (fault === undefined) continue;
       const before = this.#counts.get(fault) ?? 0;
       this.#counts.set(fault, before + 1);
-      if (isFresh) this.#fresh.add(fault);
+      this.#noteTime(timeOf(line));
       if (before === 0) news.push(`The log of the backend says "${fault}": ${meanings[fault]}.`);
     }
     return news;
+  }
+
+  /** Sensu's times have no fractions of a second: one of the second in which the watch began may be of the watch. */
+  #noteTime(time: Date | undefined): void {
+    const from = time?.getMilliseconds() === 0 ? 1000 : 0;
+    if (time === undefined || time.getTime() + from > this.#beganAt.getTime()) this.#sawFresh = true;
+    else this.#lastPast = time;
   }
 
   #isTolerable(): boolean {
