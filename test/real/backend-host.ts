@@ -58,7 +58,8 @@ export async function layOutHost(folder: string, sensu: SensuBinaries): Promise<
   await writeFile(path('environment'), '', { mode: 0o600 });
   await writeFile(path('start'), startScript(folder, sensu.backend), { mode: 0o700 });
   await writeFile(path('stop'), stopScript(folder), { mode: 0o700 });
-  process.once('exit', () => {
+  // Before its members are ended: without them a backend takes half a minute to stop.
+  process.prependOnceListener('exit', () => {
     spawnSync(path('stop'));
   });
   return {
