@@ -171,7 +171,7 @@ describe('a failure', () => {
     ]);
     expect(debug).toMatchObject({ code: 10, stdout: '' });
     expect(debug.stderr).toMatch(
-      /^error: .*\nhint: .*\nFerryError SOURCE_UNREADABLE\n {4}at .*dist\/snapshot\//,
+      /^error: .*\nhint: .*\nFerryError SOURCE_UNREADABLE\n {4}at .*dist\/at-rest\//,
     );
     expect(debug.stderr).toMatch(/^caused by Error ENOENT$/m);
     expectNoTrace(plain);
