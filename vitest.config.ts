@@ -28,7 +28,7 @@ const project = (name: string): TestProjectConfiguration => ({
     include: [`test/**/*.${name}.test.ts`],
     // First what fails early; then the rest, whose tests wait for other processes more than half of the time.
     sequence: { groupOrder: name === 'unit' ? 0 : 1 },
-    maxWorkers: name === 'unit' ? 3 : 4,
+    maxWorkers: 3,
     // Unit tests leave nothing behind in their process; loading all modules for each file takes as long as they do.
     isolate: name !== 'unit',
   },

