@@ -199,6 +199,6 @@ test('of a damaged log the longest prefix that is whole is used and named, or it
   const seed = Date.now() % 2 ** 31;
   console.log(`seed ${seed}`);
   fc.assert(property, { numRuns: runs(200), seed, endOnFailure: true });
-  const enough = allRun ? 10 : 0;
-  expect(Math.min(ends.named, ends.refused), JSON.stringify(ends)).toBeGreaterThan(enough);
+  // A few cases may all end the same way.
+  if (allRun) expect(Math.min(ends.named, ends.refused), JSON.stringify(ends)).toBeGreaterThan(10);
 }, 300_000);
