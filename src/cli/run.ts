@@ -25,7 +25,7 @@ export interface CommandResult {
   readonly exit?: ExitCode;
 }
 
-/** Words of several lines that are no result: of what is about to be done, or beside data on standard output. */
+/** Says several lines that are not the result: what is about to be done, or a report beside data on standard output. */
 export function inform({ report }: Context, lines: readonly string[]): void {
   for (const line of lines) report.info(line);
 }

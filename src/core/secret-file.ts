@@ -28,7 +28,11 @@ export async function isReadableByOthers(path: string): Promise<boolean> {
 /** All of a file with secrets, or of standard input for `-`. */
 export async function readSmallSecretFile(path: string, what: string): Promise<string> {
   if (path === '-') return text(process.stdin);
-  if (secretTexts.test(path)) throw textForPath(what);
+  refuseTextForPath(
+    path,
+    'SECRET_FILE_UNUSABLE',
+    `Expected the path of a file with the ${what}, not its text.`,
+  );
   try {
     return (await readFileOrPipe(path, largestSecret)).toString('utf8');
   } catch (error) {
@@ -37,12 +41,16 @@ export async function readSmallSecretFile(path: string, what: string): Promise<s
   }
 }
 
-/** Which is not repeated. */
-function textForPath(what: string): FerryError {
-  return new FerryError({
+/**
+ * For an option that names a file: the text of one in the place of its path is not repeated.
+ * @throws FerryError with this code and message (`usage`)
+ */
+export function refuseTextForPath(path: string, code: string, message: string): void {
+  if (!secretTexts.test(path)) return;
+  throw new FerryError({
     kind: 'usage',
-    code: 'SECRET_FILE_UNUSABLE',
-    message: `Expected the path of a file with the ${what}, not its text.`,
+    code,
+    message,
     hint: 'Write the text into a file that only you can read, and give its path. What was on a command line is no longer a secret.',
   });
 }

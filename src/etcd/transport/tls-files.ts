@@ -1,5 +1,6 @@
 import { FerryError, systemCode } from '../../core/errors.js';
 import { readFileOrPipe } from '../../core/file-or-pipe.js';
+import { refuseTextForPath } from '../../core/secret-file.js';
 import { largestPem } from '../../core/trust.js';
 import type { TlsFiles } from '../connect-options.js';
 
@@ -48,7 +49,11 @@ async function readCertificates(path: string, option: string): Promise<Buffer> {
 
 /** A PEM file that an option names. @throws FerryError TLS_FILE_UNUSABLE (`usage`) */
 export async function readPem(path: string, option: string): Promise<Buffer> {
-  if (path.includes('-----BEGIN ')) throw textForPath(option);
+  refuseTextForPath(
+    path,
+    'TLS_FILE_UNUSABLE',
+    `${option} takes the path of a PEM file, not the text of one.`,
+  );
   let content: Buffer;
   try {
     content = await readFileOrPipe(path, largestPem);
@@ -57,16 +62,6 @@ export async function readPem(path: string, option: string): Promise<Buffer> {
   }
   if (!content.includes('-----BEGIN ')) throw notPem(path, option, 'is not a PEM file');
   return content;
-}
-
-/** Which is not repeated: it may be a key. */
-function textForPath(option: string): FerryError {
-  return new FerryError({
-    kind: 'usage',
-    code: 'TLS_FILE_UNUSABLE',
-    message: `${option} takes the path of a PEM file, not the text of one.`,
-    hint: 'Write the text into a file that only you can read, and give its path. A key that was on a command line is no longer a secret.',
-  });
 }
 
 function notPem(path: string, option: string, fault: string): FerryError {
